@@ -1,0 +1,74 @@
+# `make` lists the targets. Each one sets up .venv first, once.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+SEEDS ?= 1
+# The first interpreter that is new enough; `make PYTHON=/path/to/python` takes another one
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
+	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
+
+.PHONY: help
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+.venv/.ready: pyproject.toml constraints.txt
+	@[ -x $(BIN)/python ] || [ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is needed, and none was found: install one, or run make PYTHON=/path/to/python." >&2; exit 1; }
+	@[ -x $(BIN)/python ] || { echo "making .venv with $(PYTHON)"; $(PYTHON) -m venv .venv; }
+	@echo "installing the course and what it needs into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+.PHONY: lab
+lab: .venv/.ready  ## the course, in JupyterLab
+	@$(BIN)/tlcourse lab nbs
+
+.PHONY: demo
+demo: .venv/.ready  ## what a pretrained backbone is worth (SEEDS=1)
+	@$(BIN)/tlcourse demo --seeds $(SEEDS)
+
+# The guard in tests/offline refuses every connection that would leave this machine. It is for the checks only: a variable
+# of the target `test` would hold for the installation too
+OFFLINE := PYTHONPATH="$(CURDIR)/tests/offline$${PYTHONPATH:+:$$PYTHONPATH}"
+# TensorFlow's notices about the machine, which its settings for logs do not reach
+CALM := { grep --line-buffered -vE '^(WARNING: All log messages before absl|[IW][0-9]{4} |E[0-9]{4} .*cuInit)' || true; }
+
+.PHONY: test
+test: .venv/.ready  ## all checks: style, notebooks, tests; offline
+	@echo "== style"
+	@$(BIN)/ruff check --quiet .
+	@echo "== notebooks"
+	@set -o pipefail; $(OFFLINE) $(BIN)/nbdev-test --n-workers 2 2>&1 | $(CALM)
+	@echo "== tests"
+	@$(OFFLINE) $(BIN)/python -m pytest --quiet
+
+.PHONY: export
+export: .venv/.ready  ## tlcourse/ from the notebooks, and the notebooks cleaned
+	@$(BIN)/nbdev-export
+	@$(BIN)/nbdev-clean
+
+.PHONY: notebooks
+notebooks: export  ## run every notebook and keep its outputs
+	@set -o pipefail; $(BIN)/nbdev-test --n-workers 2 --save 2>&1 | $(CALM)
+	@$(BIN)/nbdev-clean
+
+.PHONY: readme
+readme: .venv/.ready  ## README.md from nbs/index.ipynb
+	@$(BIN)/python tools/make_readme.py
+
+.PHONY: bench
+bench: .venv/.ready  ## the comparisons in benchmarks/, one after the other
+	@for script in benchmarks/*.py; do [ -e "$$script" ] || continue; echo "== $$script"; $(BIN)/python "$$script"; done
+
+.PHONY: pin
+pin: .venv/.ready  ## constraints.txt from what .venv holds
+	@$(BIN)/python tools/pin.py
+	@touch .venv/.ready
+
+.PHONY: clean
+clean:  ## remove what was made here, .venv too
+	@rm -rf .venv build dist demo _proc _docs .pytest_cache .ruff_cache
+	@find nbs tests tools tlcourse benchmarks \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -prune -exec rm -rf {} +

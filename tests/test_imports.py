@@ -1,0 +1,75 @@
+"""Imports: light ones at the start, and in one direction."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "tlcourse"
+ORDER = [
+    "settings",
+    "texts",
+    "image_files",
+    "image_data",
+    "textures",
+    "charts",
+    "downloads",
+    "data",
+    "backbones",
+    "features",
+    "evaluation",
+    "splitting",
+    "fine_tuning",
+    "demo",
+    "course_files",
+    "cli",
+]
+MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_"))
+
+
+def imported_by(statement):
+    script = f"import sys; {statement}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return set(ran.stdout.split())
+
+
+def imports_of(path):
+    "The modules of the course that a module imports, anywhere in it"
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            module = f"tlcourse.{node.module or ''}".rstrip(".") if node.level else node.module
+            names = [module, *(f"{module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "tlcourse" and len(parts) > 1 and (PACKAGE / f"{parts[1]}.py").exists():
+                yield parts[1]
+
+
+@pytest.mark.parametrize(
+    "statement", ["import tlcourse", "import tlcourse.cli", "import tlcourse.settings, tlcourse.course_files"]
+)
+def test_the_package_and_the_command_line_import_nothing_heavy(statement):
+    assert not imported_by(statement) & {"tensorflow", "keras", "pandas", "numpy", "matplotlib", "jupyterlab"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_no_tensorflow(module):
+    assert not imported_by(f"import tlcourse.{module}") & {"tensorflow", "keras"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_run_one_way(module):
+    assert module in ORDER, f"give {module} its place in ORDER"
+    later = {
+        name
+        for name in imports_of(PACKAGE / f"{module}.py")
+        if name != module and ORDER.index(name) > ORDER.index(module)
+    }
+    assert not later, f"{module} imports what comes after it: {', '.join(sorted(later))}"
