@@ -1,0 +1,5 @@
+import sys
+
+from tlcourse.cli import main
+
+sys.exit(main())
