@@ -1,0 +1,241 @@
+"""Data: folders as people have them, names, options, and the rule that TLCOURSE_DATA means no network."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tlcourse import data
+from tlcourse.image_files import ImageFiles
+
+STAND_IN = Path(os.environ.get("TLCOURSE_DATA") or Path(__file__).parents[1] / ".." / "shared" / "datasets")
+
+
+@pytest.fixture(autouse=True)
+def own_settings(tmp_path, monkeypatch):
+    for key in list(os.environ):
+        if key.startswith("TLCOURSE_"):
+            monkeypatch.delenv(key)
+    monkeypatch.setenv("TLCOURSE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    monkeypatch.setattr(data, "fetch", lambda *args, **kwargs: pytest.fail("a download was tried"))
+
+
+def put(folder, *names, content=None):
+    for number, name in enumerate(names):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if content is None:
+            Image.new("RGB", (6, 4), (10 * number % 256, 90, 200)).save(path, format="PNG")
+        else:
+            path.write_bytes(content)
+    return folder
+
+
+def test_a_folder_of_classes(tmp_path):
+    folder = put(tmp_path / "photos", "b/1.png", "a/x.png", "a/deep/deeper/y.png")
+    images = data.from_folder(folder)
+    assert (images.name, images.class_names, images.labels.tolist()) == ("photos", ["a", "b"], [0, 0, 1])
+    assert isinstance(images.images, ImageFiles) and images.images[0].shape == (4, 6, 3)
+    assert images.metadata["file"].tolist() == ["a/deep/deeper/y.png", "a/x.png", "b/1.png"]
+    assert images.metadata["source"].unique().tolist() == ["photos"]
+    assert data.from_folder(str(folder), name="mine").name == "mine"
+
+
+def test_the_order_is_natural_and_does_not_come_from_the_file_system(tmp_path, monkeypatch):
+    expected = ["a/Image1.png", "a/image2.png", "a/image9.png", "a/image10.png",
+                "b/01.png", "b/1.png", "b/2/3.png", "b/10/1.png"]
+    folder = put(tmp_path / "photos", *reversed(expected))
+    assert data.from_folder(folder).metadata["file"].tolist() == expected
+    walk = os.walk
+
+    def backwards(*args, **kwargs):
+        for here, folders, files in walk(*args, **kwargs):
+            folders.sort(reverse=True)
+            yield here, folders, sorted(files, reverse=True)
+
+    monkeypatch.setattr(os, "walk", backwards)
+    assert data.from_folder(folder).metadata["file"].tolist() == expected
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not allow such names")
+def test_names_may_be_anything(tmp_path):
+    classes = ["with space", "two\nlines", "玫瑰", "100%", "é", "-x"]
+    folder = put(tmp_path / "照片 1", *(f"{name}/image {name}.png" for name in classes))
+    images = data.from_folder(folder)
+    assert images.class_names == sorted(classes)
+    assert images.metadata["file"].tolist() == [f"{name}/image {name}.png" for name in sorted(classes)]
+    assert len([image for image in images.images]) == len(classes)
+
+
+def test_clutter_is_passed_over_without_a_word(tmp_path):
+    folder = put(tmp_path / "photos", "a/1.png", "b/1.png")
+    put(folder, "a/Thumbs.db", "a/.DS_Store", "b/desktop.ini", ".cache/x", "a/.ipynb_checkpoints/1.png",
+        "__MACOSX/a/._1.png", "notes.txt", content=b"not an image")
+    assert data.from_folder(folder).metadata["file"].tolist() == ["a/1.png", "b/1.png"]
+
+
+def test_links_to_folders_are_not_followed(tmp_path):
+    folder = put(tmp_path / "photos", "a/1.png", "b/1.png")
+    other = put(tmp_path / "other", "2.png")
+    (folder / "a" / "loop").symlink_to(folder, target_is_directory=True)
+    (folder / "b" / "elsewhere").symlink_to(other, target_is_directory=True)
+    (folder / "b" / "linked.png").symlink_to(other / "2.png")
+    assert data.from_folder(folder).metadata["file"].tolist() == ["a/1.png", "b/1.png", "b/linked.png"]
+    (folder / "c").symlink_to(other, target_is_directory=True)
+    with pytest.warns(UserWarning, match="not followed.*: c"):
+        assert data.from_folder(folder).class_names == ["a", "b"]
+
+
+def test_unreadable_files_are_named_in_one_warning_and_left_where_they_are(tmp_path):
+    folder = put(tmp_path / "photos", "a/1.png", "b/1.png")
+    put(folder, *(f"b/bad{number}.jpg" for number in range(12)), content=b"not an image")
+    put(folder, "a/empty.png", content=b"")
+    (folder / "a" / "gone.png").symlink_to(tmp_path / "nothing")
+    with pytest.warns(UserWarning) as caught:
+        images = data.from_folder(folder)
+    assert images.metadata["file"].tolist() == ["a/1.png", "b/1.png"] and len(caught) == 1
+    message = str(caught[0].message)
+    assert "14 of 16 files" in message and "and 4 more" in message
+    assert f"{Path('a/empty.png')}: the file is empty" in message and f"{Path('b/bad7.jpg')}: not an image" in message
+    assert "bad8" not in message
+    assert (folder / "a" / "empty.png").exists() and (folder / "b" / "bad11.jpg").exists()
+
+
+def test_check_false_decodes_nothing(tmp_path, monkeypatch):
+    folder = put(tmp_path / "photos", "a/1.png", "b/1.png")
+    put(folder, "b/bad.jpg", content=b"not an image")
+    monkeypatch.setattr(data, "unreadable", lambda files: pytest.fail("decoded"))
+    assert len(data.from_folder(folder, check=False)) == 3
+
+
+def test_what_is_no_data_set_is_refused_with_what_to_do(tmp_path):
+    with pytest.raises(ValueError, match="there is no such folder. Check the path"):
+        data.from_folder(tmp_path / "nowhere")
+    put(tmp_path, "flat/1.png", "one/a/1.png", "none/a/b/.hidden", "none/c/.hidden", "hole/a/1.png", "hole/b/.hidden",
+        "broken/a/1.png")
+    with pytest.raises(ValueError, match="a file came"):
+        data.from_folder(tmp_path / "flat" / "1.png")
+    with pytest.raises(ValueError, match="1 files lie directly in it: put each class in a folder of its own"):
+        data.from_folder(tmp_path / "flat")
+    with pytest.raises(ValueError, match="at least two classes; only 'a' came"):
+        data.from_folder(tmp_path / "one")
+    with pytest.raises(ValueError, match="no files came"):
+        data.from_folder(tmp_path / "none")
+    with pytest.raises(ValueError, match="in 'b', it is empty"):
+        data.from_folder(tmp_path / "hole")
+    put(tmp_path / "broken", "b/1.jpg", content=b"not an image")
+    reason = "in 'b', none of its 1 files can be read"
+    with pytest.warns(UserWarning, match="1 of 2 files"), pytest.raises(ValueError, match=reason):
+        data.from_folder(tmp_path / "broken")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="it is empty. Put a folder of images"):
+        data.from_folder(tmp_path / "empty")
+
+
+def test_digits_are_those_of_scikit_learn():
+    from sklearn.datasets import load_digits
+
+    digits, original = data.load("digits"), load_digits()
+    assert digits.images.shape == (1797, 32, 32, 3) and digits.class_names == [str(number) for number in range(10)]
+    assert (digits.labels == original.target).all()
+    assert (digits.images.min(), digits.images.max()) == (0, 255)
+    grey = digits.images[..., 0].astype(float)
+    blocks = grey.reshape(-1, 8, 4, 8, 4)
+    assert (blocks == blocks[:, :, :1, :, :1]).all()   # each pixel four by four times
+    assert np.abs(blocks[:, :, 0, :, 0] - original.images * 255 / 16).max() <= 0.5
+
+
+def test_embedded_sets_load_by_name_with_their_options():
+    charts = data.load("charts", per_class=1, image_size=48, seed=4)
+    assert charts.name == "charts" and charts.images.shape[1:] == (48, 48, 3)
+    assert data.load("textures").name == "textures"
+
+
+@pytest.mark.parametrize("name, options, expected", [
+    ("charts", dict(per_clas=1), "per_class, image_size, seed; 'per_clas' came"),
+    ("digits", dict(seed=1), "no options; 'seed' came"),
+    ("textures", dict(nothing=1), "'nothing' came"), ("flowers", dict(seed=1), "the options check; 'seed' came")])
+def test_an_option_that_a_set_does_not_take_is_refused(name, options, expected, no_network):
+    with pytest.raises(TypeError, match=expected):
+        data.load(name, **options)
+
+
+def test_an_unknown_name_gets_the_nearest_known_one(no_network):
+    with pytest.raises(ValueError, match="'flower' came. Did you mean 'flowers'.*textures.*pets.*from_folder"):
+        data.load("flower")
+    with pytest.raises(ValueError, match="'zzzz' came. Known are"):
+        data.load("zzzz")
+
+
+def test_the_settings_name_the_default(monkeypatch):
+    monkeypatch.setenv("TLCOURSE_DATASET", "digits")
+    assert data.load().name == "digits"
+    monkeypatch.setenv("TLCOURSE_DATASET", "digit")
+    with pytest.raises(ValueError, match="TLCOURSE_DATASET: `dataset` is 'digit'; allowed is one of .*digits"):
+        data.load()
+
+
+def test_a_downloadable_set_is_fetched_where_no_folder_is_named(tmp_path, monkeypatch):
+    folder = put(tmp_path / "fetched", "rose/1.png", "daisy/1.png")
+    put(folder, "rose/bad.jpg", content=b"not an image")
+    asked = []
+    monkeypatch.setattr(data, "fetch", lambda name: asked.append(name) or folder)
+    flowers = data.load("flowers")   # its checksum was right, so nothing is decoded
+    assert (flowers.name, len(flowers), asked) == ("flowers", 3, ["flowers"])
+    with pytest.warns(UserWarning, match="1 of 3 files"):
+        assert len(data.load("flowers", check=True)) == 2
+
+
+def test_with_a_data_folder_nothing_is_downloaded(tmp_path, monkeypatch, no_network):
+    put(tmp_path / "sets", "flowers/rose/1.png", "flowers/daisy/1.png", "ours/a/1.png", "ours/b/1.png")
+    monkeypatch.setenv("TLCOURSE_DATA", str(tmp_path / "sets"))
+    assert data.load("flowers").class_names == ["daisy", "rose"]
+    assert data.load("ours").metadata["source"].tolist() == ["ours", "ours"]
+    with pytest.raises(ValueError, match="Expected a folder 'pets' in .*TLCOURSE_DATA names; there is none"):
+        data.load("pets")
+    with pytest.raises(ValueError, match="Did you mean 'ours'"):
+        data.load("our")
+    for name in ("../sets/ours", ".", "..", "ours/a"):
+        with pytest.raises(ValueError, match="Expected the name of a data set"):
+            data.load(name)
+    assert len(data.load("digits")) == 1797   # what is on every machine needs no folder
+
+
+def test_the_list_says_what_is_on_this_machine(tmp_path, monkeypatch, no_network):
+    table = data.available()
+    assert table.index.name == "name"
+    assert table.on_this_machine[["charts", "digits", "textures"]].all() and not table.on_this_machine["flowers"]
+    assert table.kind["pets"] == "download" and table.download_mb["pets"] == 792 and table.classes["pets"] == 37
+    put(tmp_path / "cache" / "datasets", "beans/healthy/1.png")
+    assert data.available().on_this_machine["beans"]
+    put(tmp_path / "sets", "flowers/rose/1.png", "ours/a/1.png")
+    monkeypatch.setenv("TLCOURSE_DATA", str(tmp_path / "sets"))
+    table = data.available()
+    assert table.on_this_machine["flowers"] and not table.on_this_machine["beans"]   # the cache is not used now
+    assert table.kind["ours"] == "your folder" and table.on_this_machine["ours"]
+
+
+def test_importing_it_imports_neither_tensorflow_nor_scikit_learn():
+    script = """if True:
+        import sys
+        import tlcourse.data
+        print([name for name in ("tensorflow", "sklearn", "skimage", "matplotlib.pyplot") if name in sys.modules])"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(not (STAND_IN / "flowers").is_dir(), reason="no flowers in ../shared/datasets or TLCOURSE_DATA")
+def test_real_photographs_come_from_a_data_folder(monkeypatch, no_network):
+    monkeypatch.setenv("TLCOURSE_DATA", str(STAND_IN))
+    flowers = data.load("flowers")
+    assert flowers.class_names == ["daisy", "dandelion", "roses", "sunflowers", "tulips"]
+    assert flowers.summary()["images"].min() > 100
+    assert flowers.images[0].dtype == np.uint8 and flowers.images[0].std() > 10
