@@ -67,6 +67,7 @@ def compare(
     weights: str = "auto",                 # the weights of the routes that do not start from scratch
     image_size: int = 64,                  # height and width, in pixels
     only: Sequence | None = None,          # names of the routes to take; all by default
+    batch_size: int | None = None,         # images a step; that of the course settings by default
 ) -> list[Run]:                            # one run a route
     "Take each route once with one backbone"
     import keras
@@ -82,7 +83,7 @@ def compare(
         for layer in model.layers:
             if start is None and isinstance(layer, keras.layers.BatchNormalization):
                 layer.momentum = 0.9
-        history = fine_tune(model, splits, phases, seed=seed)
+        history = fine_tune(model, splits, phases, batch_size=batch_size or load_settings().batch_size, seed=seed)
         runs.append(Run(backbone_name, route, seed, backbone.weights, model, history, evaluate(model, splits.test)))
     return runs
 
