@@ -160,7 +160,7 @@ def fine_tune(
             train = splits.train.to_dataset(size, batch_size, shuffle=True, seed=seed)
             validation = splits.validation.to_dataset(size, batch_size)
         _compile(trained, phase)
-        logs = trained.fit(train, validation_data=validation, epochs=phase.epochs, verbose=0).history
+        logs = trained.fit(train, validation_data=validation, epochs=phase.epochs, shuffle=False, verbose=0).history
         for epoch in range(phase.epochs):
             history.on_epoch_end(len(history.epoch), {name: values[epoch] for name, values in logs.items()})
     _compile(model, phases[-1])
