@@ -182,6 +182,7 @@ def _compile(model, phase):
     import keras
 
     optimizer = keras.optimizers.get({"class_name": phase.optimizer, "config": {"learning_rate": phase.learning_rate}})
+    optimizer.build(model.trainable_variables)  # inside the first step it would be traced, at many times the cost
     model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 
 
