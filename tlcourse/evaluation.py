@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from .features import inference_function, run_over
 from .image_data import ImageData, draw_grid
 from .texts import text
 
@@ -115,4 +116,4 @@ def evaluate(
     if model.output_shape[-1] != len(data.class_names):
         raise ValueError(f"Expected a model with one output for each of the {len(data.class_names)} classes of {data.name!r}; "
                          f"this one has {model.output_shape[-1]}. Build it with build_classifier(backbone, data.class_names).")
-    return Evaluation(data, model.predict(data.to_dataset(model.input_shape[1], batch_size), verbose=0))
+    return Evaluation(data, run_over(inference_function(model), data, batch_size))

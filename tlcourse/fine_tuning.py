@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .backbones import BACKBONES, Backbone, build
-from .features import feature_dataset, run_trunk
+from .features import feature_dataset, inference_function, run_over
 from .splitting import Splits
 
 # %% ../nbs/lessons/07_fine_tuning.ipynb #code-heads-gap-flatten
@@ -163,7 +163,8 @@ def fine_tune(
         logs = trained.fit(train, validation_data=validation, epochs=phase.epochs, shuffle=False, verbose=0).history
         for epoch in range(phase.epochs):
             history.on_epoch_end(len(history.epoch), {name: values[epoch] for name, values in logs.items()})
-    _compile(model, phases[-1])
+    if trained is not model:
+        _compile(model, phases[-1])
     return history
 
 # %% ../nbs/lessons/07_fine_tuning.ipynb #code-check
@@ -182,8 +183,11 @@ def _compile(model, phase):
     import keras
 
     optimizer = keras.optimizers.get({"class_name": phase.optimizer, "config": {"learning_rate": phase.learning_rate}})
-    optimizer.build(model.trainable_variables)  # inside the first step it would be traced, at many times the cost
     model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    # what the first step would create inside its graph makes TensorFlow trace that step twice
+    optimizer.build(model.trainable_variables)
+    model.compute_metrics(None, np.zeros(1, np.int64), np.ones((1, model.output_shape[-1]), np.float32))
+    model.reset_metrics()
 
 
 def _tail_and_features(model, layer, splits, batch_size, seed):
@@ -191,7 +195,7 @@ def _tail_and_features(model, layer, splits, batch_size, seed):
     import keras
 
     cut = model.get_layer(layer).output
-    trunk = keras.Model(model.input, cut)
-    train, validation = (run_trunk(trunk, part) for part in (splits.train, splits.validation))
+    trunk = inference_function(keras.Model(model.input, cut))
+    train, validation = (run_over(trunk, part) for part in (splits.train, splits.validation))
     return (keras.Model(cut, model.output), feature_dataset(train, splits.train.labels, batch_size, shuffle=True, seed=seed),
             feature_dataset(validation, splits.validation.labels, batch_size))
