@@ -28,7 +28,7 @@ lab: .venv/.ready  ## the course, in JupyterLab
 
 .PHONY: demo
 demo: .venv/.ready  ## what a pretrained backbone is worth (SEEDS=1)
-	@$(BIN)/tlcourse demo --seeds $(SEEDS)
+	@$(BIN)/tlcourse demo --seeds $(SEEDS) 2> >($(CALM) >&2)
 
 # The guard in tests/offline refuses every connection that would leave this machine. It is for the checks only: a variable
 # of the target `test` would hold for the installation too

@@ -10,6 +10,7 @@ __all__ = ['BACKBONES', 'BackboneSpec', 'register', 'Backbone', 'find_spec', 'bu
 import difflib
 import os
 import random
+import warnings
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -214,7 +215,10 @@ def load_backbone(
         random.setstate(state)
     if path is not None:
         try:
-            model.load_weights(path)
+            with warnings.catch_warnings():
+                # Keras only warns where a file lacks layers, and leaves those random
+                warnings.simplefilter("error")
+                model.load_weights(path)
         except Exception as error:  # the readers of both file formats raise what they like
             raise ValueError(f"{path} does not hold weights of {spec.name} without its top, as keras.applications builds it: {error}") from error
     return Backbone(spec, model, took, int(image_size))
