@@ -145,6 +145,7 @@ def draw_learning_curves(
         axis.plot(range(1, len(accuracy) + 1), accuracy, color=colour, marker=marker, label=text(f"route: {run.route}"))
     axis.axhline(1 / len(runs[0].report.data.class_names), color="grey", linestyle="--", linewidth=1, label=text("guessing"))
     axis.set(xlabel=text("epoch"), ylabel=text("validation accuracy"), ylim=(0, 1), title=text("learning curves", backbone=runs[0].backbone))
+    axis.xaxis.get_major_locator().set_params(integer=True)
     axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     axis.grid(alpha=0.3)
     return figure
