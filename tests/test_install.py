@@ -101,10 +101,13 @@ def test_lab_serves_the_course_and_keeps_edits(installed, environ, tmp_path):
         port = free.getsockname()[1]
     course, log = tmp_path / "course", tmp_path / "log.txt"
     command = [installed / "tlcourse", "lab", course, "--no-browser", "--port", str(port)]
+    # A shell ignores Ctrl-C in what it runs in the background, and children inherit that
+    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
     with log.open("w") as file:
         process = subprocess.Popen(
             command, env=environ, cwd=tmp_path, stdout=file, stderr=file, stdin=subprocess.DEVNULL
         )
+    signal.signal(signal.SIGINT, ignored)
     try:
         server = wait_for(lambda: running_server(tmp_path / "JUPYTER_RUNTIME_DIR", port), process, log)
         listed = {item["name"] for item in ask(server, "api/contents/lessons")["content"]}

@@ -58,6 +58,7 @@ class Settings:
     seed: int = field(default=0, metadata=_whole_number(0, 2**31 - 1))
     language: str = field(default="en", metadata=_one_of("en"))
     exercise_seconds: int = field(default=60, metadata=_whole_number(1, 3600))
+    precision: str = field(default="auto", metadata=_one_of("auto", "float32", "bfloat16"))
     data: Path | None = field(default=None, metadata=_folder(must_exist=True))
     cache: Path | None = field(default=None, metadata=_folder(must_exist=False))
     sources: dict = field(default_factory=dict, compare=False, repr=False)
