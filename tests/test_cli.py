@@ -42,7 +42,7 @@ def test_help_shows_an_example_and_imports_nothing_heavy(command):
     "arguments, expected",
     [
         (["lba"], "there is no command 'lba'. Did you mean `tlcourse lab`?"),
-        (["xyzzy"], "Commands are lab, demo, datasets, weights."),
+        (["xyzzy"], "Commands are lab, demo, datasets, weights, cache."),
         (["demo", "--seeds", "-1"], "expected a whole number from 1"),
         (["lab", "a", "b"], "unrecognized arguments: b"),
     ],

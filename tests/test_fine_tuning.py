@@ -197,7 +197,6 @@ def running(folder):
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        env=quiet,
     ) as process:
         try:
             assert process.stdout.readline() == "ready\n"
@@ -214,16 +213,16 @@ def test_a_run_that_is_stopped_again_and_again_ends_where_it_would_have(sent, ti
         undisturbed = process.stdout.read()
         seconds = time.monotonic() - begun
     assert undisturbed
-    rng, stopped = random.Random(0), 0
-    for _ in range(times):
-        with running(tmp_path / "disturbed") as process:
+    rng, stopped, run = random.Random(0), 0, 0
+    while stopped < times:
+        with running(tmp_path / f"disturbed {run}") as process:
             try:
-                process.wait(timeout=rng.uniform(0.2, 0.5 * seconds))
+                assert process.communicate(timeout=rng.uniform(0.2, 0.6 * seconds))[0] == undisturbed
+                run += 1  # it came to its end before the signal: another one
             except subprocess.TimeoutExpired:
                 process.send_signal(sent)
                 stopped += process.wait() != 0
-    assert stopped >= times / 2
-    with running(tmp_path / "disturbed") as process:
+    with running(tmp_path / f"disturbed {run}") as process:
         assert process.stdout.read() == undisturbed
 
 

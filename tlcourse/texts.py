@@ -14,11 +14,14 @@ TEXTS = {
         "accuracy by images": "Accuracy on test images against the number of training images",
         "accuracy by route": "Accuracy on test images: {classes} classes, {images} training images a class",
         "actual": "actual class",
+        "backbone ratio": "learning rate of the backbone / of the head",
         "confusion": "Confusion: {name}, {count} test images",
         "epoch": "epoch",
         "guessing": "guessing",
+        "heat map": "VGG16, top stage and head, three epochs",
         "images a class": "training images a class (log scale)",
         "learning curves": "{backbone}: learning curves",
+        "learning rate of the head": "learning rate of the head",
         "learning rate": "learning rate (log scale)",
         "loss of each batch": "each batch",
         "mistake": "{predicted} ({confidence:.0%})\nis {actual}",
@@ -38,6 +41,7 @@ TEXTS = {
         "test accuracy": "accuracy on test images (share right)",
         "training loss": "training loss",
         "validation accuracy": "accuracy on validation images (share right)",
+        "validation loss": "validation loss",
     },
 }
 
