@@ -456,15 +456,18 @@ def find_learning_rate(
     layer = boundary(model, phase.train)
     kept = [variable.numpy() for variable in model.variables]
     trainable = {one.name: one.trainable for one in model.layers}
-    rates, losses = np.geomspace(lowest, highest, steps), []
+    rates, losses, seen, totals = np.geomspace(lowest, highest, steps), [], [0], [0.0]
 
     class Grow(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
             self.model.optimizer.learning_rate.assign(rates[batch])
 
         def on_train_batch_end(self, batch, logs=None):
-            # Keras reports the mean of the losses so far
-            losses.append(logs["loss"] * (batch + 1) - sum(losses))
+            # Keras reports the mean over the images so far, and the last batch of a pass may be small
+            size = min(batch_size, len(splits.train) - batch % len(order) * batch_size)
+            seen.append(seen[-1] + size)
+            totals.append(logs["loss"] * seen[-1])
+            losses.append((totals[-1] - totals[-2]) / size)
             self.model.stop_training = not np.isfinite(losses[-1]) or losses[-1] > 4 * losses[0]
 
     order = BatchOrder(len(splits.train), batch_size, shuffle=True, seed=seed)
