@@ -43,7 +43,7 @@ test: .venv/.ready  ## all checks: style, notebooks, tests; offline
 	@echo "== notebooks"
 	@set -o pipefail; $(OFFLINE) $(BIN)/nbdev-test --n-workers 2 2>&1 | $(CALM)
 	@echo "== tests"
-	@$(OFFLINE) $(BIN)/python -m pytest --quiet -n 2 --dist loadfile
+	@$(OFFLINE) $(BIN)/python -m pytest --quiet -n 2 --dist worksteal
 
 .PHONY: export
 export: .venv/.ready  ## tlcourse/ from the notebooks, and the notebooks cleaned
