@@ -81,6 +81,7 @@ def features_of(
     augment: "keras.layers.Layer | None" = None,  # noqa: F821  a layer that augments a batch of pixels from 0 to 255
     batch_size: int = 32,        # images at a time
     seed: int = 0,               # decides the augmentation, with the number of the view
+    prepared: dict | None = None,  # what was folded and traced, to be shared by calls with the same trunk; filled here
 ) -> np.ndarray:                 # float32, one row an image and view, view after view; memory-mapped where it is kept
     """The output of a trunk for every image, from the cache or computed
 
@@ -90,19 +91,20 @@ def features_of(
         raise ValueError(f"Expected at least one image; {data.name!r} has none.")
     if views < 1 or views > 1 and augment is None:
         raise ValueError(f"Expected one view, or several and the layer that augments them; views={views}, augment={augment} came.")
-    made = []
+    prepared = {} if prepared is None else prepared
 
     def trunk():
-        if not made:
-            made.append(fold_batch_norm(make_trunk()) if fold else make_trunk())
-        return made[0]
+        if "trunk" not in prepared:
+            prepared["trunk"] = fold_batch_norm(make_trunk()) if fold else make_trunk()
+        return prepared["trunk"]
 
     precision = choose_precision(" ".join(str(part) for part in (*identity, "folded" if fold else "")).strip(), trunk, precision)
 
     def compute():
-        function = inference_function(trunk(), precision)
+        if "function" not in prepared:
+            prepared["function"] = inference_function(trunk(), precision)
         for view in range(views):
-            yield from stream(function, data, batch_size, augmentation(augment, seed, view) if augment is not None else None)
+            yield from stream(prepared["function"], data, batch_size, augmentation(augment, seed, view) if augment is not None else None)
 
     if not cache:
         return np.concatenate(list(compute()))

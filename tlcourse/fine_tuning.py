@@ -342,7 +342,9 @@ def _behind(model, layer, splits, precision, fold):
     size = model.input_shape[1]
     if fold is None:
         fold = len(splits.train) * size**2 >= FOLD_PAYS
-    return [features_of(lambda: trunk, (spec.name, spec.contract, layer, size), trunk.get_weights(), part, precision, fold) for part in (splits.train, splits.validation)]
+    weights, prepared = trunk.get_weights(), {}
+    return [features_of(lambda: trunk, (spec.name, spec.contract, layer, size), weights, part, precision, fold, prepared=prepared)
+            for part in (splits.train, splits.validation)]
 
 
 def _targets(dataset, num_classes, class_weights=None):
