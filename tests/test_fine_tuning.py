@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tlcourse import backbones, data, feature_cache, fine_tuning
+from tlcourse.batch_order import BatchOrder
 from tlcourse.fine_tuning import Phase
 from tlcourse.splitting import Splits
 
@@ -64,7 +65,10 @@ def test_the_uncached_path_is_keras_fit(splits, loaded):
     for layer in theirs.layers:
         layer.trainable = layer.name.startswith(("block5", "head"))
     theirs.compile(keras.optimizers.SGD(1e-2), "sparse_categorical_crossentropy")
-    theirs.fit(images_of(splits), splits.train.labels, batch_size=100, epochs=2, verbose=0)
+    order, images = BatchOrder(len(splits.train), 100, shuffle=True, seed=0), images_of(splits)
+    for _ in range(2):
+        (rows,) = order  # the same sums in the same order, so that what differs is not the rounding
+        theirs.fit(images[rows], splits.train.labels[rows], batch_size=100, shuffle=False, verbose=0)
     for one, plain in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         assert np.abs(one - plain).max() <= 1e-5 * np.abs(plain).max()
 
@@ -224,6 +228,28 @@ def test_a_run_that_is_stopped_again_and_again_ends_where_it_would_have(sent, ti
                 stopped += process.wait() != 0
     with running(tmp_path / f"disturbed {run}") as process:
         assert process.stdout.read() == undisturbed
+
+
+def test_without_compiling_anew_an_unfrozen_stage_stays(splits, loaded):
+    phases = [Phase("head", 1, 1e-2), Phase("block5", 1, 1e-2, "sgd")]
+    moved = []
+    for recompile in (True, False):
+        model = classifier(loaded, splits)
+        before = model.get_layer("block5_conv1").kernel.numpy()
+        options = {"cached": False, "recompile": recompile, "restore_best": False}
+        fine_tuning.fine_tune(model, splits, phases, batch_size=5, **options)
+        moved.append(not np.array_equal(before, model.get_layer("block5_conv1").kernel.numpy()))
+    assert moved == [True, False]
+    with pytest.raises(ValueError, match="cached=False with recompile=False"):
+        fine_tuning.fine_tune(model, splits, phases, recompile=False)
+
+
+def test_a_loss_that_is_no_number_is_never_the_best(splits, loaded):
+    model = classifier(loaded, splits)
+    phases = [Phase("head", 1, 1e-2), Phase("head", 1, 1e30, optimizer="sgd")]
+    history = fine_tuning.fine_tune(model, splits, phases, batch_size=4).history
+    assert not history["val_loss"][1] < history["val_loss"][0]
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
 
 
 def test_a_checkpoint_of_another_run_is_refused(splits, loaded, tmp_path):

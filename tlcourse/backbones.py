@@ -217,7 +217,7 @@ def load_backbone(
         try:
             with warnings.catch_warnings():
                 # Keras only warns where a file lacks layers, and leaves those random
-                warnings.simplefilter("error")
+                warnings.filterwarnings("error", message="Skipping")
                 model.load_weights(path)
         except Exception as error:  # the readers of both file formats raise what they like
             raise ValueError(f"{path} does not hold weights of {spec.name} without its top, as keras.applications builds it: {error}") from error

@@ -17,7 +17,7 @@ import numpy as np
 from .backbones import Backbone, build
 from .batch_order import BatchOrder
 from .feature_cache import cached, digest, features_folder
-from .folding import fold_batch_norm
+from .folding import fold_batch_norm, foldable
 from .image_data import ImageData
 from .image_files import ImageFiles
 from .inference import PRECISIONS, faster_precision, inference_function, processor, stream
@@ -95,7 +95,8 @@ def features_of(
 
     def trunk():
         if "trunk" not in prepared:
-            prepared["trunk"] = fold_batch_norm(make_trunk()) if fold else make_trunk()
+            made = make_trunk()
+            prepared["trunk"] = fold_batch_norm(made) if fold and foldable(made) else made
         return prepared["trunk"]
 
     precision = choose_precision(" ".join(str(part) for part in (*identity, "folded" if fold else "")).strip(), trunk, precision)

@@ -27,8 +27,8 @@ from .splitting import Splits
 from .texts import text
 from .training_run import TrainingRun
 
-# %% ../nbs/lessons/07_fine_tuning.ipynb #code-fold-pays-500-96-2
-FOLD_PAYS = 500 * 96**2  # pixels from which on folding saves more time than it takes
+# %% ../nbs/lessons/07_fine_tuning.ipynb #code-fold-pays-1000-96-2
+FOLD_PAYS = 1000 * 96**2  # pixels from which on folding ResNet50 saves more than it takes; benchmarks/fine_tuning.py prints both
 
 # %% ../nbs/lessons/07_fine_tuning.ipynb #code-heads-gap-flatten
 HEADS = ("gap", "flatten")
@@ -214,8 +214,10 @@ def rate_ratios(
     model: "keras.Model",   # noqa: F821  from build_classifier
     phase: Phase,           # its backbone_lr_ratio and stage_decay
 ) -> dict:                  # path of each variable of the backbone: what its learning rate is multiplied by
-    "The learning rate of each stage as a multiple of the head's"
+    "The learning rate of each stage as a multiple of the head's; empty where all have the head's"
     ratios, below = {}, set()
+    if phase.backbone_lr_ratio == phase.stage_decay == 1:
+        return ratios
     cuts = list(stages(model).values())
     for depth, cut in zip(range(len(cuts) - 1, -1, -1), cuts):
         here = _layers_up_to(model, cut)
@@ -260,6 +262,10 @@ def fine_tune(
     order = BatchOrder(len(splits.train), batch_size, shuffle=True, seed=seed)
     names = splits.train.class_names
     class_weights = _class_weights(class_weight, splits.train)
+    if class_weight is not None and any(phase.mix for phase in phases):
+        raise ValueError("Expected class_weight or a phase with mix, not both: a mixed image has no one class to weigh it by. Leave one of them out.")
+    if cached and not recompile:
+        raise ValueError("Expected cached=False with recompile=False: on the cache, each phase trains a model of its own, which must be compiled.")
     augmenters = [_augmenters(phase, seed) for phase in phases]
     always_frozen = set.intersection(*[_layers_up_to(model, layer) for layer in layers]) if all(phase.batch_norm != "everywhere" for phase in phases) else set()
     variables = [weight for layer in model.layers if layer.name not in always_frozen for weight in layer.variables]
@@ -277,7 +283,7 @@ def fine_tune(
             if short:
                 cut = model.get_layer(layer).output
                 trained = keras.Model(cut, model.output)
-                train, validation = _behind(model, layer, splits, precision, fold)
+                train, validation = _behind(model, layer, (splits.train, splits.validation), precision, fold)
             elif augmenters[number]:
                 trained = _augmenting(model, augmenters[number])
             _compile(trained, phase, phase.epochs * len(order), rate_ratios(model, phase))
@@ -333,18 +339,18 @@ def _settings(model, splits, phases, batch_size, seed, class_weight, cached, pre
     }
 
 
-def _behind(model, layer, splits, precision, fold):
-    "What the frozen part gives for the images of the training and the validation part"
+def _behind(model, layer, parts, precision, fold):
+    "What the frozen part gives for the images of each part"
     import keras
 
     spec = _spec(model)
     trunk = keras.Model(model.input, model.get_layer(layer).output)
     size = model.input_shape[1]
     if fold is None:
-        fold = len(splits.train) * size**2 >= FOLD_PAYS
+        fold = sum(map(len, parts)) * size**2 >= FOLD_PAYS
     weights, prepared = trunk.get_weights(), {}
     return [features_of(lambda: trunk, (spec.name, spec.contract, layer, size), weights, part, precision, fold, prepared=prepared)
-            for part in (splits.train, splits.validation)]
+            for part in parts]
 
 
 def _targets(dataset, num_classes, class_weights=None):
@@ -478,7 +484,7 @@ def find_learning_rate(
         cut = model.input if layer is None else model.get_layer(layer).output
         trained = keras.Model(cut, model.output)
         dataset = splits.train.to_dataset(model.input_shape[1], order=order) if layer is None else feature_dataset(
-            _behind(model, layer, splits, "auto", None)[0], splits.train.labels, order=order)
+            _behind(model, layer, (splits.train,), "auto", None)[0], splits.train.labels, order=order)
         _compile(trained, replace(phase, schedule="constant", warmup=0.0), steps, rate_ratios(model, phase))
         trained.fit(_targets(dataset, len(splits.train.class_names)).repeat(), steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[Grow()])
     finally:

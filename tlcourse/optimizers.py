@@ -80,7 +80,7 @@ def make_optimizer(
         options["weight_decay"] = weight_decay
     if name == "sgd":
         options["momentum"] = momentum
-    if not ratios or set(ratios.values()) == {1.0}:
+    if not ratios:
         return classes[name](**options)
     return _scaled(classes[name], ratios)(**options)
 

@@ -31,7 +31,7 @@ class TrainingRun:
     ):
         # by position: Keras numbers the generators of a process as they come, and so their paths differ from run to run
         self.variables = {str(position): variable for position, variable in enumerate(variables)}
-        self.settings, self.folder, self.steps, self.show = settings, folder and Path(folder), steps, show
+        self.settings, self.folder = settings, folder and Path(folder)
         self.phase = self.epoch = self.batch = self.wait = self.steps_done = 0
         self.lowest = self.best = None
         self.history, self.best_values, self._left = {}, {}, {}
@@ -68,37 +68,35 @@ class TrainingRun:
         for number, variable in enumerate(model.optimizer.variables):
             if f"optimizer/{number}" in self._left:
                 variable.assign(self._left[f"optimizer/{number}"])
-        keeper = _keeper(self, order, epochs, first_epoch, patience)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*ran out of data.*")
-            while self.epoch < epochs and not (patience is not None and self.wait >= patience):
-                # what is left of an interrupted epoch is a fit of its own, for it has fewer batches
-                order.start = self.batch
-                try:
-                    model.fit(make_train(), validation_data=validation, initial_epoch=self.epoch, epochs=self.epoch + 1 if self.batch else epochs,
-                              shuffle=False, verbose=0, callbacks=[keeper])
-                except KeyboardInterrupt:
-                    order.start = 0
-                    keeper.interrupted(len(order), int(model.optimizer.iterations.numpy()))
-                    raise
+        keeper = _keeper(self, order, first_epoch, patience)
+        while self.epoch < epochs and not (patience is not None and self.wait >= patience):
+            # what is left of an interrupted epoch is a fit of its own, for it has fewer batches
+            order.start = self.batch
+            try:
+                model.fit(make_train(), validation_data=validation, initial_epoch=self.epoch, epochs=self.epoch + 1 if self.batch else epochs,
+                          shuffle=False, verbose=0, callbacks=[keeper])
+            except KeyboardInterrupt:
+                order.start = 0
+                keeper.interrupted(len(order), int(model.optimizer.iterations.numpy()))
+                raise
         self.phase, self.epoch, self.batch, self.wait, self.lowest = phase + 1, 0, 0, 0, None
         self._left = {}
         self.save()
 
     def epoch_ended(self,
         logs: dict,                      # what Keras measured in it
-        variables: dict,                 # those that could have changed
         optimizer: "keras.Optimizer",    # noqa: F821
     ) -> None:
         "Note the results of an epoch, remember its weights if they are the best, keep the state"
         for name, value in logs.items():
             self.history.setdefault(name, []).append(float(value))
-        loss = float(logs["val_loss"])
+        # a loss that is no number is the worst there is
+        loss = float(np.nan_to_num(logs["val_loss"], nan=np.inf))
         self.wait = 0 if self.lowest is None or loss < self.lowest else self.wait + 1
         self.lowest = loss if self.lowest is None else min(loss, self.lowest)
         if self.best is None or loss < self.best:
             self.best = loss
-            self.best_values = {key: variable.numpy() for key, variable in variables.items()}
+            self.best_values = {key: variable.numpy() for key, variable in self.variables.items()}
         self.epoch, self.batch = self.epoch + 1, 0
         self.save(optimizer)
 
@@ -129,7 +127,7 @@ class TrainingRun:
             self.variables[key].assign(value)
 
 
-def _keeper(run, order, epochs, first_epoch, patience):
+def _keeper(run, order, first_epoch, patience):
     import keras
 
     class Keeper(keras.callbacks.Callback):
@@ -143,7 +141,7 @@ def _keeper(run, order, epochs, first_epoch, patience):
             run.bar.update(1)
 
         def on_epoch_end(self, epoch, logs=None):
-            run.epoch_ended(logs, run.variables, self.model.optimizer)
+            run.epoch_ended(logs, self.model.optimizer)
             run.bar.set_postfix_str(f"epoch {first_epoch + epoch + 1}, validation accuracy {logs['val_accuracy']:.3f}")
             if patience is not None and run.wait >= patience:
                 self.model.stop_training = True
