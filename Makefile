@@ -41,9 +41,9 @@ test: .venv/.ready  ## all checks: style, notebooks, tests; offline
 	@echo "== style"
 	@$(BIN)/ruff check --quiet .
 	@echo "== notebooks"
-	@set -o pipefail; $(OFFLINE) $(BIN)/nbdev-test --n-workers 2 2>&1 | $(CALM)
+	@set -o pipefail; $(OFFLINE) $(BIN)/nbdev-test --n-workers 3 2>&1 | $(CALM)
 	@echo "== tests"
-	@$(OFFLINE) $(BIN)/python -m pytest --quiet -n 2 --dist worksteal
+	@$(OFFLINE) $(BIN)/python -m pytest --quiet -n 3 --dist worksteal
 
 .PHONY: export
 export: .venv/.ready  ## tlcourse/ from the notebooks, and the notebooks cleaned

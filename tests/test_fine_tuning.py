@@ -178,7 +178,8 @@ def test_range_test_leaves_the_model_alone(splits, loaded):
 
 
 RUN = """if True:
-    import hashlib, sys
+    import hashlib, signal, sys
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what it starts in the background
     from tlcourse import backbones, data, fine_tuning
     from tlcourse.fine_tuning import Phase
     from tlcourse.splitting import Splits
@@ -186,8 +187,8 @@ RUN = """if True:
     splits = Splits(*(images.subset(range(start, 60, 3)) for start in range(3)))
     vgg = backbones.load_backbone("VGG16", "course", 32)
     model = fine_tuning.build_classifier(vgg, images.class_names)
-    head = Phase("head", 6, 1e-3, schedule="cosine", warmup=0.1)
-    phases = [head, Phase("block5", 4, 1e-4, "adamw", backbone_lr_ratio=0.5)]
+    head = Phase("head", 4, 1e-3, schedule="cosine", warmup=0.1)
+    phases = [head, Phase("block5", 3, 1e-4, "adamw", backbone_lr_ratio=0.5)]
     print("ready", flush=True)
     history = fine_tuning.fine_tune(model, splits, phases, batch_size=4, checkpoint_dir=sys.argv[1])
     state = hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights()))
