@@ -20,7 +20,7 @@ EXTRACT = """if True:
     images = data.load("textures").sample(per_class=6)
     print("ready", flush=True)
     sys.stdin.readline()
-    np.save(sys.stdout.buffer, np.array(features.extract(vgg, images, cut="block3")))
+    np.save(sys.stdout.buffer, np.array(features.extract(vgg, images, cut="block3", precision="float32")))
 """
 
 

@@ -138,21 +138,23 @@ class ImageData:
             raise ValueError("Images on disk may have any size: expected image_size in pixels, such as to_dataset(image_size=96); none came.")
         labels = tf.constant(self.labels)
 
-        def load(index):
-            if on_disk:
-                image = tf.numpy_function(lambda i: decode(self.images.paths[i]), [index], tf.uint8)
-                image.set_shape((None, None, 3))
-            else:
-                image = tf.numpy_function(lambda i: self.images[i], [index], tf.uint8)
-                image.set_shape(self.images.shape[1:])
-            if image_size is not None and image.shape[:2] != (image_size, image_size):
-                image = tf.image.resize(image, (image_size, image_size), antialias=True)
-            return tf.cast(image, tf.float32), labels[index]
+        def load(rows, read, shape):
+            "One image for one row, many for many"
+            images = tf.numpy_function(read, [rows], tf.uint8)
+            images.set_shape(shape)
+            if image_size is not None and images.shape[-3:-1] != (image_size, image_size):
+                images = tf.image.resize(images, (image_size, image_size), antialias=True)
+            return tf.cast(images, tf.float32), tf.gather(labels, rows)
 
         order = order or BatchOrder(len(self), batch_size, shuffle, seed)
-        indices = order.to_dataset().unbatch()
-        batches = indices.map(load, num_parallel_calls=tf.data.AUTOTUNE).batch(order.batch_size)
-        return batches.apply(tf.data.experimental.assert_cardinality(len(order))).prefetch(tf.data.AUTOTUNE)
+        rows = order.to_dataset()
+        if on_disk:  # images of different sizes, each worth a thread of its own
+            batches = rows.unbatch().map(lambda row: load(row, lambda i: decode(self.images.paths[i]), (None, None, 3)),
+                                         num_parallel_calls=tf.data.AUTOTUNE).batch(order.batch_size)
+            batches = batches.apply(tf.data.experimental.assert_cardinality(len(order)))
+        else:
+            batches = rows.map(lambda batch: load(batch, self.images.__getitem__, (None, *self.images.shape[1:])), num_parallel_calls=tf.data.AUTOTUNE)
+        return batches.prefetch(tf.data.AUTOTUNE)
 
 # %% ../nbs/toolkit/04_image_data.ipynb #code-draw-grid
 def draw_grid(
