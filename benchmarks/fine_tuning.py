@@ -196,6 +196,7 @@ def main():
                 layer.trainable = not below and "bn" not in layer.name
                 below = below and layer.name != frozen
             same = plain_seconds(model, splits, size, epochs, plain_images, 1e-4)
+            base.trainable = False  # Keras passes on a change only
             base.trainable = True
             guide = plain_seconds(model, splits, size, epochs, plain_images, 1e-5)
             ours = our_seconds(name, splits, size, fine_tuning.Phase(top, epochs, 1e-4))

@@ -41,6 +41,7 @@ def classifier(loaded, splits, name="VGG16", **options):
     return fine_tuning.build_classifier(loaded[name], splits.train.class_names, **options)
 
 
+@pytest.mark.long(30)
 @pytest.mark.parametrize(("name", "cut"), CUTS)
 def test_cached_training_is_plain_training(name, cut, splits, loaded):
     trained = []
@@ -53,6 +54,23 @@ def test_cached_training_is_plain_training(name, cut, splits, loaded):
     assert any(not np.array_equal(a, b) for a, b in zip(trained[0].get_weights(), start.get_weights(), strict=True))
     for one, plain in zip(*(model.get_weights() for model in trained), strict=True):
         assert np.abs(one - plain).max() <= 1e-5 * np.abs(plain).max()
+
+
+@pytest.mark.parametrize("cut", ["head", "block5", "all"])
+def test_in_bfloat16_training_is_nearly_the_same(cut, splits, loaded):
+    trained = []
+    for precision in ("float32", "bfloat16"):
+        model = classifier(loaded, splits, dropout=0.0)
+        phase = Phase(cut, epochs=2, learning_rate=1e-3, optimizer="sgd")
+        fine_tuning.fine_tune(model, splits, [phase], batch_size=4, precision=precision, restore_best=False)
+        kinds = {layer.compute_dtype for layer in model.layers} | {weight.dtype for weight in model.weights}
+        assert kinds == {"float32"}
+        trained.append(model.get_weights())
+    start = classifier(loaded, splits).get_weights()
+    step = [exact - old for exact, old in zip(trained[0], start, strict=True)]
+    error = [rounded - exact for exact, rounded in zip(*trained, strict=True)]
+    length = lambda arrays: np.sqrt(sum(np.square(array, dtype=np.float64).sum() for array in arrays))  # noqa: E731
+    assert 0 < length(error) < 0.1 * length(step)
 
 
 def test_the_uncached_path_is_keras_fit(splits, loaded):
@@ -222,6 +240,7 @@ def undisturbed(tmp_path_factory):
         return said, time.monotonic() - begun
 
 
+@pytest.mark.long(200)
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is a matter of POSIX")
 @pytest.mark.parametrize(("sent", "times"), [(getattr(signal, "SIGKILL", 9), 10), (signal.SIGINT, 1)])
 def test_a_run_that_is_stopped_again_and_again_ends_where_it_would_have(sent, times, undisturbed, tmp_path):

@@ -146,6 +146,7 @@ def test_relative_links_lead_somewhere():
     assert not missing
 
 
+@pytest.mark.long(100)
 @has_index
 def test_the_library_in_ten_lines(tmp_path):
     blocks = re.findall(r"^```python\n(.*?)^```", make_readme.README.read_text(), flags=re.S | re.M)

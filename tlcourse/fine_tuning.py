@@ -290,7 +290,7 @@ def fine_tune(
                 train, validation = _behind(model, layer, (splits.train, splits.validation), precision, fold)
             elif augmenters[number]:
                 trained = _augmenting(model, augmenters[number])
-            _compile(trained, phase, phase.epochs * len(order), rate_ratios(model, phase), STEPS_AT_ONCE if short and phase.train == "head" else 1)
+            _compile(trained, phase, phase.epochs * len(order), rate_ratios(model, phase), STEPS_AT_ONCE if short and phase.train == "head" else 1, cached)
 
         def make_train(short=short):
             images = feature_dataset(train, splits.train.labels, order=order) if short else splits.train.to_dataset(model.input_shape[1], order=order)
@@ -384,11 +384,11 @@ def _targets(dataset, num_classes, class_weights=None):
     return dataset.map(lambda inputs, labels: (inputs, tf.one_hot(labels, num_classes), tf.gather(weights, labels)))
 
 
-def _compile(model, phase, steps, ratios, steps_at_once=1):
+def _compile(model, phase, steps, ratios, steps_at_once=1, fused=False):
     import keras
 
     rate = learning_rate_schedule(phase.learning_rate, steps, phase.schedule, phase.warmup)
-    optimizer = make_optimizer(phase.optimizer, rate, phase.momentum, phase.weight_decay, ratios)
+    optimizer = make_optimizer(phase.optimizer, rate, phase.momentum, phase.weight_decay, ratios, fused)
     model.compile(optimizer, loss=keras.losses.CategoricalCrossentropy(label_smoothing=phase.label_smoothing), metrics=["accuracy"],
                   steps_per_execution=steps_at_once)
     # what the first step would create inside its graph makes TensorFlow trace that step twice

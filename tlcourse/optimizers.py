@@ -68,6 +68,7 @@ def make_optimizer(
     momentum: float = 0.9,             # of "sgd"; the others have their own defaults
     weight_decay: float | None = None,  # decoupled; Keras's default for "adamw" (0.004), none for the others
     ratios: dict | None = None,        # path of a variable: what its learning rate is multiplied by; 1 for the others
+    fused: bool = False,               # "adam" and "adamw" in one pass over the weights: equal to rounding, and faster
 ) -> "keras.optimizers.Optimizer":     # noqa: F821  a Keras optimizer
     "One of Keras's optimizers, as it is or with its rate scaled variable by variable; `ValueError` for another name"
     import keras
@@ -80,9 +81,42 @@ def make_optimizer(
         options["weight_decay"] = weight_decay
     if name == "sgd":
         options["momentum"] = momentum
-    if not ratios:
-        return classes[name](**options)
-    return _scaled(classes[name], ratios)(**options)
+    base = classes[name]
+    if fused and name in ("adam", "adamw"):
+        base = _fused_adam()
+        options = {"weight_decay": 0.004 if name == "adamw" else None} | options
+    return _scaled(base, ratios)(**options) if ratios else base(**options)
+
+
+def _fused_adam():
+    import keras
+    import tensorflow as tf
+
+    class FusedAdam(keras.optimizers.Optimizer):
+        "Adam with TensorFlow's own kernel for the update, which reads and writes each weight once"
+        beta_1, beta_2, epsilon = 0.9, 0.999, 1e-7  # Keras's defaults
+
+        def build(self, variables):
+            if not self.built:
+                super().build(variables)
+                self.moments = {variable.value.ref(): [self.add_variable_from_reference(variable, name=name) for name in ("momentum", "velocity")]
+                                for variable in variables}
+
+        def update_step(self, gradient, variable, learning_rate):
+            weights = _tensorflow_variable(variable)
+            momentum, velocity = self.moments[weights.ref()]
+            step = tf.cast(self.iterations.value + 1, weights.dtype)
+            tf.raw_ops.ResourceApplyAdam(
+                var=weights.handle, m=momentum.value.handle, v=velocity.value.handle, grad=gradient, lr=tf.cast(learning_rate, weights.dtype),
+                beta1_power=self.beta_1**step, beta2_power=self.beta_2**step, beta1=self.beta_1, beta2=self.beta_2, epsilon=self.epsilon)
+
+    return FusedAdam
+
+
+def _tensorflow_variable(variable):
+    "Keras gives its own variable or TensorFlow's"
+    value = getattr(variable, "value", variable)
+    return variable if callable(value) else value
 
 
 def _scaled(base, ratios):
@@ -93,8 +127,7 @@ def _scaled(base, ratios):
             self.factors = {variable.value.ref(): float(ratios.get(variable.path, 1.0)) for variable in variables}
 
         def update_step(self, gradient, variable, learning_rate):
-            value = getattr(variable, "value", variable)
-            super().update_step(gradient, variable, learning_rate * self.factors[(variable if callable(value) else value).ref()])
+            super().update_step(gradient, variable, learning_rate * self.factors[_tensorflow_variable(variable).ref()])
 
         def _apply_weight_decay(self, variables):
             for variable in variables if self.weight_decay else ():
