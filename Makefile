@@ -51,8 +51,8 @@ export: .venv/.ready  ## tlcourse/ from the notebooks, and the notebooks cleaned
 	@$(BIN)/nbdev-clean
 
 .PHONY: notebooks
-notebooks: export  ## run every notebook and keep its outputs
-	@set -o pipefail; $(BIN)/nbdev-test --n-workers 2 --save 2>&1 | $(CALM)
+notebooks: export  ## run every notebook and keep its outputs (FLAGS=slow: the long experiments too)
+	@set -o pipefail; $(BIN)/nbdev-test --n-workers 2 --save $(if $(FLAGS),--flags $(FLAGS) --cell-timeout 7200) 2>&1 | $(CALM)
 	@$(BIN)/nbdev-clean
 
 .PHONY: readme

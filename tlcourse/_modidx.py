@@ -238,8 +238,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                             'tlcourse/fine_tuning.py'),
                                       'tlcourse.fine_tuning.stages': ('lessons/fine_tuning.html#stages', 'tlcourse/fine_tuning.py'),
                                       'tlcourse.fine_tuning.top_stage': ('lessons/fine_tuning.html#top_stage', 'tlcourse/fine_tuning.py')},
-            'tlcourse.folding': { 'tlcourse.folding._called_once': ('toolkit/folding.html#_called_once', 'tlcourse/folding.py'),
-                                  'tlcourse.folding._folded_weights': ('toolkit/folding.html#_folded_weights', 'tlcourse/folding.py'),
+            'tlcourse.folding': { 'tlcourse.folding._folded_weights': ('toolkit/folding.html#_folded_weights', 'tlcourse/folding.py'),
+                                  'tlcourse.folding._tensors_in': ('toolkit/folding.html#_tensors_in', 'tlcourse/folding.py'),
                                   'tlcourse.folding.fold_batch_norm': ('toolkit/folding.html#fold_batch_norm', 'tlcourse/folding.py'),
                                   'tlcourse.folding.foldable': ('toolkit/folding.html#foldable', 'tlcourse/folding.py'),
                                   'tlcourse.folding.frozen_copy': ('toolkit/folding.html#frozen_copy', 'tlcourse/folding.py')},
@@ -360,4 +360,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                   'tlcourse/training_run.py'),
                                        'tlcourse.training_run.TrainingRun.save': ( 'toolkit/training_run.html#trainingrun.save',
                                                                                    'tlcourse/training_run.py'),
-                                       'tlcourse.training_run._keeper': ('toolkit/training_run.html#_keeper', 'tlcourse/training_run.py')}}}
+                                       'tlcourse.training_run._keeper': ('toolkit/training_run.html#_keeper', 'tlcourse/training_run.py'),
+                                       'tlcourse.training_run._no_word_of_tracing': ( 'toolkit/training_run.html#_no_word_of_tracing',
+                                                                                      'tlcourse/training_run.py')}}}

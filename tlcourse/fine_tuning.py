@@ -370,8 +370,9 @@ def _training_precision(model, trained, phase, num_images, batch_size, precision
     if not any("Conv" in type(layer).__name__ for layer in trained.layers):
         return "float32"
     size = model.input_shape[1]
+    worth_asking = num_images * phase.epochs * size**2 >= PAYS / 4  # there and back is several times the work of there
     return choose_precision(f"training {_spec(model).name} {phase.train} {size}, {batch_size} images a step",
-                            lambda: trains_faster_in_bfloat16(trained, batch_size), precision, num_images * phase.epochs * size**2 >= PAYS)
+                            lambda: trains_faster_in_bfloat16(trained, batch_size), precision, worth_asking)
 
 
 def _targets(dataset, num_classes, class_weights=None):

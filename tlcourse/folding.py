@@ -6,6 +6,7 @@
 __all__ = ['foldable', 'fold_batch_norm', 'frozen_copy']
 
 # %% ../nbs/toolkit/11_folding.ipynb #code-export
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -19,24 +20,33 @@ def foldable(
     "The BatchNorm layers whose input is a convolution or a dense layer that is linear and feeds nothing else"
     import keras
 
+    config = model.get_config()
+    inputs = {layer["name"]: [_tensors_in(node) for node in layer["inbound_nodes"]] for layer in config["layers"]}
+    read = Counter(name for nodes in inputs.values() for node in nodes for name in node)
+    read.update(_tensors_in(config["output_layers"]))
     carriers = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
-    outputs = {id(tensor) for tensor in keras.tree.flatten(model.outputs)}
-    operations = set(model.operations)
-    pairs = {}
-    for layer in model.layers:
-        if not isinstance(layer, keras.layers.BatchNormalization) or not _called_once(layer, operations):
-            continue
-        below = layer.input._keras_history.operation
-        alone = _called_once(below, operations) and sum(node.operation in operations for node in below._outbound_nodes) == 1
-        linear = getattr(below, "activation", None) is keras.activations.linear
-        channels_last = layer.axis in (-1, len(layer.input.shape) - 1) and getattr(below, "data_format", "channels_last") == "channels_last"
-        if type(below) in carriers and alone and linear and channels_last and id(below.output) not in outputs:
-            pairs[layer.name] = below
+    layers, pairs = {layer.name: layer for layer in model.layers}, {}
+    for layer in layers.values():
+        if isinstance(layer, keras.layers.BatchNormalization) and len(inputs[layer.name]) == 1:
+            ((name,),) = inputs[layer.name]
+            below = layers.get(name)
+            alone = read[name] == 1 and len(inputs[name]) == 1
+            linear = getattr(below, "activation", None) is keras.activations.linear
+            channels_last = layer.axis in (-1, len(layer.input.shape) - 1) and getattr(below, "data_format", "channels_last") == "channels_last"
+            if type(below) in carriers and alone and linear and channels_last:
+                pairs[layer.name] = below
     return pairs
 
 
-def _called_once(operation, operations):
-    return len(operation._inbound_nodes) == 1 and operation in operations
+def _tensors_in(part):
+    "The names of the layers whose outputs a part of a functional model's configuration speaks of"
+    if isinstance(part, dict):
+        history = part.get("config", {}).get("keras_history") if part.get("class_name") == "__keras_tensor__" else None
+        return [history[0]] if history else [name for value in part.values() for name in _tensors_in(value)]
+    if isinstance(part, list | tuple):
+        is_tensor = len(part) == 3 and isinstance(part[0], str)  # name of the layer, number of the call, number of the output
+        return [part[0]] if is_tensor else [name for value in part for name in _tensors_in(value)]
+    return []
 
 # %% ../nbs/toolkit/11_folding.ipynb #code-fold-batch-norm
 def fold_batch_norm(

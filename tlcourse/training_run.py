@@ -8,6 +8,7 @@ __all__ = ['TrainingRun']
 # %% ../nbs/toolkit/19_training_run.ipynb #code-export
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -73,8 +74,9 @@ class TrainingRun:
             # what is left of an interrupted epoch is a fit of its own, for it has fewer batches
             order.start = self.batch
             try:
-                model.fit(make_train(), validation_data=validation, initial_epoch=self.epoch, epochs=self.epoch + 1 if self.batch else epochs,
-                          shuffle=False, verbose=0, callbacks=[keeper])
+                with _no_word_of_tracing():
+                    model.fit(make_train(), validation_data=validation, initial_epoch=self.epoch, epochs=self.epoch + 1 if self.batch else epochs,
+                              shuffle=False, verbose=0, callbacks=[keeper])
             except KeyboardInterrupt:
                 order.start = 0
                 keeper.interrupted(len(order), int(model.optimizer.iterations.numpy()))
@@ -125,6 +127,22 @@ class TrainingRun:
         self.bar.close()
         for key, value in self.best_values.items() if restore_best else ():
             self.variables[key].assign(value)
+
+
+@contextmanager
+def _no_word_of_tracing():
+    "TensorFlow warns of many traces in few calls; here each phase is a model of its own, which must be traced"
+    import tensorflow as tf
+
+    def is_other(record):
+        return "triggered tf.function retracing" not in record.getMessage()
+
+    logger = tf.get_logger()
+    logger.addFilter(is_other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_other)
 
 
 def _keeper(run, order, first_epoch, patience):

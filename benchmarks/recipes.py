@@ -1,0 +1,83 @@
+"""Which recipe does best at equal CPU seconds: test accuracy of each with its 95 % interval over seeds.
+
+How many epochs of a recipe cost so many CPU seconds, two short runs of it tell first. Each training is a process of its
+own with an empty cache: nothing is left over from the one before, neither features nor memory.
+
+    python benchmarks/recipes.py [--seconds 25] [--seeds 5] [--images-per-class 10] [--size 64]
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from tlcourse import backbones, precision
+from tlcourse.fine_tuning import RECIPES
+
+SHORT, LONG = 7, 9  # epochs of the runs that the number of epochs is taken from; the longest recipe has six phases
+
+
+def train(name, recipe, epochs, seed, images_per_class, size):
+    "CPU seconds of one training, and its accuracy in percent on the test images"
+    from tlcourse import data, demo, evaluation, fine_tuning
+
+    splits = demo.few_images(data.load("textures"), images_per_class, seed)
+    backbone = backbones.load_backbone(name, "course", size)
+    model = fine_tuning.build_classifier(backbone, splits.train.class_names, seed=seed)
+    start = time.process_time()
+    fine_tuning.fine_tune(model, splits, recipe=recipe, epochs=epochs, seed=seed)
+    return time.process_time() - start, 100 * evaluation.evaluate(model, splits.test).accuracy
+
+
+def apart(*arguments):
+    "The same in a process of its own"
+    with tempfile.TemporaryDirectory() as cache:
+        environment = os.environ | {"TLCOURSE_CACHE": cache, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        command = [sys.executable, __file__, "--one", json.dumps(arguments)]
+        output = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return json.loads(output.splitlines()[-1])
+
+
+def half_interval(values):
+    "Half the 95 % interval of the mean, by Student's t"
+    from scipy import stats
+
+    return stats.t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=25)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--images-per-class", type=int, default=10)
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--backbones", nargs="+", default=["VGG16", "ResNet50"])
+    parser.add_argument("--recipes", nargs="+", default=[name for name in RECIPES if name != "auto"])
+    parser.add_argument("--one", type=json.loads, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(json.dumps(train(*arguments.one)))
+        return
+    where = arguments.images_per_class, arguments.size
+    print(f"processor {precision.processor()}; {arguments.seconds:.0f} CPU seconds a training", flush=True)
+    for name in arguments.backbones:
+        for recipe in arguments.recipes:
+            short, long = (apart(name, recipe, epochs, 99, *where)[0] for epochs in (SHORT, LONG))
+            each = max((long - short) / (LONG - SHORT), 0.05)
+            epochs = int(min(100, max(2, SHORT + (arguments.seconds - short) / each)))
+            runs = [apart(name, recipe, epochs, seed, *where) for seed in range(arguments.seeds)]
+            spent, accuracy = zip(*runs, strict=True)
+            interval = f" ± {half_interval(accuracy):.1f}" if len(accuracy) > 1 else ""
+            print(
+                f"{name:9} {recipe:19} {statistics.mean(accuracy):5.1f}{interval} % "
+                f"({epochs} epochs, {statistics.mean(spent):.0f} CPU seconds)",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
