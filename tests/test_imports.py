@@ -19,6 +19,7 @@ ORDER = [
     "downloads",
     "data",
     "backbones",
+    "precision",
     "folding",
     "inference",
     "feature_cache",
