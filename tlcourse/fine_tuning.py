@@ -30,7 +30,7 @@ from .texts import text
 from .training_run import TrainingRun
 
 # %% ../nbs/lessons/07_fine_tuning.ipynb #code-fold-pays-1000-96-2
-PAYS = 1000 * 96**2  # pixels from which on folding and rounding save more than they take; benchmarks/fine_tuning.py prints both
+PAYS = 1000 * 96**2  # pixels from which on folding and rounding save more than they take; benchmarks/fine_tuning.py prints the ratio without and with what they take
 STEPS_AT_ONCE = 32   # steps of a head on cached features in one call: each is too short to be worth a call of its own
 
 # %% ../nbs/lessons/07_fine_tuning.ipynb #code-heads-gap-flatten
