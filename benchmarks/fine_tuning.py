@@ -2,9 +2,9 @@
 
 Everything in one run, for ResNet50 and VGG16: extraction against `predict`; a head alone; the top stage against plain
 Keras with the same layers frozen, and against the guide's way (the whole base unfrozen). Our side is run in full, from
-an empty cache: folding, tracing and extraction are in its time. Plain Keras pays the same for each step, so some of its
-steps are timed and the rest follow: the extra time of the first epoch, which traces, plus epochs times the median of
-the other epochs.
+an empty cache: folding, tracing and extraction are in its time. Plain Keras pays the same for each step, so a part of
+the images stands for all of them. The two take turns: after each of our epochs plain Keras trains its part of that
+epoch, after each hundred images of ours it predicts the same hundred, so that a slow spell of the machine hits both.
 
     python benchmarks/fine_tuning.py [--images 1000] [--sizes 96 224] [--epochs 10] [--plain-images 160]
 """
@@ -15,16 +15,18 @@ import os
 import statistics
 import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import replace
+from unittest import mock
 
 os.environ["TLCOURSE_CACHE"] = tempfile.mkdtemp()
 
 from tlcourse import backbones, data, feature_cache, features, fine_tuning, folding, inference, precision  # noqa: E402
 from tlcourse.splitting import Splits  # noqa: E402
+from tlcourse.training_run import TrainingRun  # noqa: E402
 
 BATCH = 16
-TURNS = 3  # how often extraction, `predict` and our training of a head are timed
-PLAIN_EPOCHS = 5  # of plain Keras that are timed, after one that traces
+CHUNK = 100  # images that extraction and `predict` take in turn
 
 
 def photographs(count, size):
@@ -79,79 +81,97 @@ def plain_model(name, size, classes):
     return base, keras.Model(pixels, pooled), keras.Model(pixels, top)
 
 
-def stopwatch():
-    "A callback that notes the seconds of training and of validation in each epoch of a fit"
-    import keras
+class PlainTraining:
+    "Plain `fit`, an epoch of a part of the images at a time"
 
-    class Stopwatch(keras.callbacks.Callback):
-        train, validation = [], []
+    def __init__(self, model, splits, size, part, rate):
+        import keras
 
-        def on_epoch_begin(self, epoch, logs=None):
-            self.begun, self.tested = time.perf_counter(), 0.0
+        self.data, self.weights = [], []  # a part of the images, and how many of its epochs make one of all images
+        for images in (splits.train, splits.validation):
+            few = images.subset(range(max(BATCH, round(part * len(images)))))
+            self.data.append(few.to_dataset(size, BATCH))
+            self.weights.append(-(-len(images) // BATCH) / -(-len(few) // BATCH))
+        self.model = keras.Model(model.inputs, model.outputs)
+        self.model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        self.epochs = []
+        self.turn()  # traces
 
-        def on_test_begin(self, logs=None):
-            self.test_begun = time.perf_counter()
+    def turn(self):
+        "One more epoch of the part: seconds of its training and of its validation are noted"
+        import keras
 
-        def on_test_end(self, logs=None):
-            self.tested = time.perf_counter() - self.test_begun
+        class Stopwatch(keras.callbacks.Callback):
+            def on_epoch_begin(self, epoch, logs=None):
+                self.begun, self.tested = time.perf_counter(), 0.0
 
-        def on_epoch_end(self, epoch, logs=None):
-            self.validation.append(self.tested)
-            self.train.append(time.perf_counter() - self.begun - self.tested)
+            def on_test_begin(self, logs=None):
+                self.test_begun = time.perf_counter()
 
-    watch = Stopwatch()
-    watch.train, watch.validation = [], []
-    return watch
+            def on_test_end(self, logs=None):
+                self.tested = time.perf_counter() - self.test_begun
 
+            def on_epoch_end(self, epoch, logs=None):
+                self.trained = time.perf_counter() - self.begun - self.tested
 
-def plain_seconds(model, splits, size, epochs, plain_images, rate):
-    "Seconds that plain `fit` takes for so many epochs of all images"
-    import keras
+        watch = Stopwatch()
+        train, validation = self.data
+        self.model.fit(train, validation_data=validation, shuffle=False, verbose=0, callbacks=[watch])
+        self.epochs.append((watch.trained, watch.tested))
 
-    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    watch = stopwatch()
-    part = splits.train.subset(range(min(plain_images, len(splits.train))))
-    train, validation = (images.to_dataset(size, BATCH) for images in (part, splits.validation))
-    model.fit(train, validation_data=validation, epochs=1 + PLAIN_EPOCHS, verbose=0, callbacks=[watch])
-    steps = -(-len(splits.train) // BATCH) / -(-len(part) // BATCH)
-    train, validation = (statistics.median(times[1:]) for times in (watch.train, watch.validation))
-    traced = watch.train[0] - train + watch.validation[0] - validation
-    return traced + epochs * (train * steps + validation)
+    def seconds(self):
+        "Of all epochs of all images, and of the tracing before them"
+        first, *later = self.epochs
+        traced = sum(first) - statistics.median(map(sum, later))
+        trained, tested = map(sum, zip(*later, strict=True))
+        return traced + self.weights[0] * trained + self.weights[1] * tested
 
 
-def our_seconds(name, splits, size, phase):
+@contextmanager
+def taking_turns(others):
+    "After each epoch of ours, one of each of the others, whose time is not ours: a list that fills with that time"
+    ended, pauses = TrainingRun.epoch_ended, []
+
+    def then_the_others(run, *arguments):
+        ended(run, *arguments)
+        pauses.append(seconds(lambda: [other.turn() for other in others]))
+
+    with mock.patch.object(TrainingRun, "epoch_ended", then_the_others):
+        yield pauses
+
+
+def our_seconds(name, splits, size, phase, others):
     "Seconds that `fine_tune` takes from an empty cache, where it is known already which precision is faster"
-    times = []
-    for one in (replace(phase, epochs=1), *[phase] * (TURNS if phase.train == "head" else 1)):
+    for one, opponents in ((replace(phase, epochs=1), []), (phase, others)):
         feature_cache.clear()
         model = fine_tuning.build_classifier(backbones.load_backbone(name, "course", size), splits.train.class_names)
-        times.append(seconds(fine_tuning.fine_tune, model, splits, [one], batch_size=BATCH))
-    return statistics.median(times[1:])
+        with taking_turns(opponents) as pauses:
+            spent = seconds(fine_tuning.fine_tune, model, splits, [one], batch_size=BATCH)
+    return spent - sum(pauses)
 
 
 def extraction(name, images, size, peaks):
-    "Images a second of `extract` against `predict`: at the first call, when both trace, and once they are traced"
+    "Images a second of `extract` against `predict`: of all calls, the first of which traces, and of those after it"
     import numpy as np
 
     backbone = backbones.load_backbone(name, "course", size)
-    dataset = images.to_dataset(size, 32)
-    result = features.extract(backbone, images, cache=False)  # the question about the precision is asked
+    few = images.subset(range(min(CHUNK, len(images))))
+    features.extract(backbone, few, cache=False)  # the question about the precision is asked
     kind = chosen_precision(f"{backbone.name} ")
+    _, predictor, _ = plain_model(name, size, len(images.class_names))
+    start = time.perf_counter()
     function = inference.inference_function(folding.frozen_copy(backbone.model, True, kind, backbone.preprocess))
-    inference.run_over(function, images.subset(range(64)))
-    first, later = [], []
-    for _ in range(TURNS):
-        _, predictor, _ = plain_model(name, size, len(images.class_names))
-        plain = seconds(predictor.predict, dataset, verbose=0)
-        first.append(plain / seconds(features.extract, backbone, images, cache=False))
-        later.append((seconds(predictor.predict, dataset, verbose=0), seconds(inference.run_over, function, images)))
-    exact = predictor.predict(dataset, verbose=0)
-    error = np.linalg.norm(result - exact) / np.linalg.norm(exact)
-    rate = len(images) / statistics.median(ours for _, ours in later)
+    prepared = time.perf_counter() - start
+    plain, ours, exact, result = [], [], [], []
+    for first in range(0, len(images), CHUNK):
+        some = images.subset(range(first, min(first + CHUNK, len(images))))
+        plain.append(seconds(lambda some=some: exact.append(predictor.predict(some.to_dataset(size, 32), verbose=0))))
+        ours.append(seconds(lambda some=some: result.append(inference.run_over(function, some))))
+    error = np.linalg.norm(np.concatenate(result) - np.concatenate(exact)) / np.linalg.norm(np.concatenate(exact))
+    rate = len(some) / statistics.median(ours[1:])
     share = 2 * multiply_adds(backbone.model) * rate / 1e9 / peaks[kind]
-    ratio = statistics.median(plain / ours for plain, ours in later)
-    print(f"  extraction in {kind}: {ratio:.2f} times as fast as predict", end="; ")
-    print(f"{statistics.median(first):.2f} times at the first call; relative error {error:.2%}")
+    print(f"  extraction in {kind}: {sum(plain[1:]) / sum(ours[1:]):.2f} times as fast as predict", end="; ")
+    print(f"{sum(plain) / (prepared + sum(ours)):.2f} times with folding and tracing; relative error {error:.2%}")
     print(f"  {rate:.0f} images/s, {share:.0%} of the peak of matrix products in {kind}", flush=True)
 
 
@@ -185,23 +205,25 @@ def main():
             print(f"\n{name}, {len(images)} images at {size}, {epochs} epochs", flush=True)
             extraction(name, images, size, peaks)
 
+            part = plain_images / len(images)
             base.trainable = False
-            head = plain_seconds(model, splits, size, epochs, plain_images, 1e-3)
-            ours = our_seconds(name, splits, size, fine_tuning.Phase("head", epochs))
-            print(f"  head only: {head / ours:.2f} times as fast ({head:.0f} s, {ours:.1f} s)", flush=True)
+            plain = PlainTraining(model, splits, size, part, 1e-3)
+            ours = our_seconds(name, splits, size, fine_tuning.Phase("head", epochs), [plain])
+            ratio = plain.seconds() / ours
+            print(f"  head only: {ratio:.2f} times as fast ({ratio * ours:.0f} s, {ours:.1f} s)", flush=True)
 
             base.trainable = True
+            guide = PlainTraining(model, splits, size, part, 1e-5)
             below = True
             for layer in base.layers:
                 layer.trainable = not below and "bn" not in layer.name
                 below = below and layer.name != frozen
-            same = plain_seconds(model, splits, size, epochs, plain_images, 1e-4)
-            base.trainable = False  # Keras passes on a change only
-            base.trainable = True
-            guide = plain_seconds(model, splits, size, epochs, plain_images, 1e-5)
-            ours = our_seconds(name, splits, size, fine_tuning.Phase(top, epochs, 1e-4))
-            print(f"  top stage: {same / ours:.2f} times as fast as plain Keras ({same:.0f} s, {ours:.0f} s)")
-            print(f"  top stage: {guide / ours:.2f} times as fast as the guide's way ({guide:.0f} s)", flush=True)
+            same = PlainTraining(model, splits, size, part, 1e-4)
+            ours = our_seconds(name, splits, size, fine_tuning.Phase(top, epochs, 1e-4), [same, guide])
+            for plain, what in (same, "plain Keras"), (guide, "the guide's way"):
+                ratio = plain.seconds() / ours
+                print(f"  top stage: {ratio:.2f} times as fast as {what}", end=" ")
+                print(f"({ratio * ours:.0f} s, {ours:.0f} s)", flush=True)
 
 
 if __name__ == "__main__":
