@@ -1,12 +1,14 @@
 """Which recipe does best at equal CPU seconds: test accuracy of each with its 95 % interval over seeds.
 
 How many epochs of a recipe cost so many CPU seconds, two short runs of it tell first. Each training is a process of its
-own with an empty cache: nothing is left over from the one before, neither features nor memory.
+own with an empty cache: nothing is left over from the one before, neither features nor memory. `--save` writes a row
+for each training; lesson 7 reads them from nbs/lessons/07_recipes.csv.
 
-    python benchmarks/recipes.py [--seconds 25] [--seeds 5] [--images-per-class 10] [--size 64]
+    python benchmarks/recipes.py [--seconds 25] [--seeds 5] [--images-per-class 10] [--size 64] [--save FILE]
 """
 
 import argparse
+import csv
 import json
 import os
 import statistics
@@ -17,8 +19,6 @@ import time
 
 from tlcourse import backbones, precision
 from tlcourse.fine_tuning import RECIPES
-
-SHORT, LONG = 7, 9  # epochs of the runs that the number of epochs is taken from; the longest recipe has six phases
 
 
 def train(name, recipe, epochs, seed, images_per_class, size):
@@ -42,6 +42,16 @@ def apart(*arguments):
     return json.loads(output.splitlines()[-1])
 
 
+def epochs_for(seconds, name, recipe, where):
+    "How many epochs of a recipe cost so many CPU seconds, from two short runs of all its phases"
+    stages = list(backbones.find_spec(name).cut_points)
+    short = len(RECIPES[recipe](stages, 100)) + 1
+    long = short + 2
+    once, more = (apart(name, recipe, epochs, 99, *where)[0] for epochs in (short, long))
+    each = max((more - once) / (long - short), 0.05)
+    return int(min(100, max(short - 1, short + (seconds - once) / each)))
+
+
 def half_interval(values):
     "Half the 95 % interval of the mean, by Student's t"
     from scipy import stats
@@ -57,19 +67,24 @@ def main():
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--backbones", nargs="+", default=["VGG16", "ResNet50"])
     parser.add_argument("--recipes", nargs="+", default=[name for name in RECIPES if name != "auto"])
+    parser.add_argument("--save")
     parser.add_argument("--one", type=json.loads, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
         print(json.dumps(train(*arguments.one)))
         return
     where = arguments.images_per_class, arguments.size
+    rows = []
     print(f"processor {precision.processor()}; {arguments.seconds:.0f} CPU seconds a training", flush=True)
     for name in arguments.backbones:
         for recipe in arguments.recipes:
-            short, long = (apart(name, recipe, epochs, 99, *where)[0] for epochs in (SHORT, LONG))
-            each = max((long - short) / (LONG - SHORT), 0.05)
-            epochs = int(min(100, max(2, SHORT + (arguments.seconds - short) / each)))
+            epochs = epochs_for(arguments.seconds, name, recipe, where)
             runs = [apart(name, recipe, epochs, seed, *where) for seed in range(arguments.seeds)]
+            rows += [
+                {"backbone": name, "recipe": recipe, "epochs": epochs, "seed": seed, "CPU seconds": round(spent, 1)}
+                | {"accuracy": round(accuracy, 2), "processor": precision.processor()}
+                for seed, (spent, accuracy) in enumerate(runs)
+            ]
             spent, accuracy = zip(*runs, strict=True)
             interval = f" ± {half_interval(accuracy):.1f}" if len(accuracy) > 1 else ""
             print(
@@ -77,6 +92,11 @@ def main():
                 f"({epochs} epochs, {statistics.mean(spent):.0f} CPU seconds)",
                 flush=True,
             )
+            if arguments.save:  # after each recipe: what was measured stays if the rest is stopped
+                with open(arguments.save, "w", newline="") as file:
+                    writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+                    writer.writeheader()
+                    writer.writerows(rows)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 import os
 
+from .allocator import keep_freed_memory
+
 __version__ = "0.1.0"
 
 # Both are read once, when TensorFlow is first imported, and a value that is already set wins. TensorFlow turns its oneDNN
@@ -9,3 +11,4 @@ __version__ = "0.1.0"
 # much benchmarks/onednn.py measures. The second keeps start-up notices for developers out of a learner's terminal.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+keep_freed_memory()
