@@ -2,7 +2,7 @@
 
 How many epochs of a recipe cost so many CPU seconds, two short runs of it tell first. Each training is a process of its
 own with an empty cache: nothing is left over from the one before, neither features nor memory. `--save` writes a row
-for each training; lesson 7 reads them from nbs/lessons/07_recipes.csv.
+for each training.
 
     python benchmarks/recipes.py [--seconds 25] [--seeds 5] [--images-per-class 10] [--size 64] [--save FILE]
 """
