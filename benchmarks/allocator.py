@@ -6,16 +6,15 @@ The top stage of ResNet50 and of VGG16 trains on features, each time in a proces
 """
 
 import argparse
-import json
-import os
 import resource
 import statistics
-import subprocess
-import sys
-import tempfile
 from unittest import mock
 
+from parts.own_process import answer, call
+
 IMAGES, EPOCHS, BATCH = 160, 6, 16
+# the C library has its own rule where its padding is set to what it is anyway
+RULES = {"given back": {"MALLOC_TOP_PAD_": "131072"}, "kept": {}}
 
 
 def step(name, size):
@@ -41,29 +40,18 @@ def step(name, size):
     return [(last - first) / steps for first, last in zip(used[0], used[-1], strict=True)]
 
 
-def apart(name, size, kept):
-    "The same in a process of its own; the C library's own rule where its padding is set to what it is anyway"
-    with tempfile.TemporaryDirectory() as cache:
-        environment = os.environ | {"TLCOURSE_CACHE": cache, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        environment |= {} if kept else {"MALLOC_TOP_PAD_": "131072"}
-        command = [sys.executable, __file__, "--one", json.dumps([name, size])]
-        output = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return json.loads(output.splitlines()[-1])
-
-
 def main():
+    answer(step)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--size", type=int, default=96)
-    parser.add_argument("--one", type=json.loads, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.one:
-        print(json.dumps(step(*arguments.one)))
-        return
     for name in ("ResNet50", "VGG16"):
-        turns = [[apart(name, arguments.size, kept) for kept in (False, True)] for _ in range(arguments.turns)]
-        for kept, what in enumerate(("given back", "kept")):
-            user, system, faults = (statistics.median(turn[kept][part] for turn in turns) for part in range(3))
+        turns = []
+        for _ in range(arguments.turns):
+            turns.append([call(step, name, arguments.size, **rule) for rule in RULES.values()])
+        for number, what in enumerate(RULES):
+            user, system, faults = (statistics.median(turn[number][part] for turn in turns) for part in range(3))
             print(f"{name}, freed memory {what}: {1000 * (user + system):.0f} ms of CPU a step", end=", ")
             print(f"{1000 * system:.0f} of them in the system; {faults:.0f} page faults")
         ratios = [sum(given_back[:2]) / sum(kept[:2]) for given_back, kept in turns]

@@ -4,12 +4,11 @@
 """
 
 import argparse
-import os
 import resource
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
+
+from parts.own_process import answer, call
 
 
 def write_files(folder, count):
@@ -33,7 +32,7 @@ def extract(folder, count, size, name, cut):
     from tlcourse.data import ImageData
     from tlcourse.image_files import ImageFiles
 
-    files = ImageFiles([folder / f"{number}.jpg" for number in range(count)])
+    files = ImageFiles([Path(folder) / f"{number}.jpg" for number in range(count)])
     images = ImageData(files, np.zeros(count, int), ["a", "b"])
     result = features.extract(backbones.load_backbone(name, "course", size), images, cut=cut)
     assert isinstance(result, np.memmap) and len(result) == count
@@ -41,27 +40,19 @@ def extract(folder, count, size, name, cut):
 
 
 def main():
+    answer(extract)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, nargs="+", default=[2000, 20000])
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--backbone", default="ResNet50")
     parser.add_argument("--cut")
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.folder:
-        print(extract(arguments.folder, *arguments.images, arguments.size, arguments.backbone, arguments.cut))
-        return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_files(folder, max(arguments.images))
         peaks = []
         for count in arguments.images:
-            command = [sys.executable, __file__, "--images", str(count), "--size", str(arguments.size)]
-            command += ["--backbone", arguments.backbone, "--folder", name]
-            command += ["--cut", arguments.cut] if arguments.cut else []
-            environment = os.environ | {"TLCOURSE_CACHE": str(folder / "cache"), "TF_CPP_MIN_LOG_LEVEL": "3"}
-            output = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
-            peaks.append(float(output.split()[-1]))
+            peaks.append(call(extract, name, count, arguments.size, arguments.backbone, arguments.cut))
             print(f"{arguments.backbone}, {count} files at {arguments.size}: peak of {peaks[-1]:.0f} MB", flush=True)
         print(f"the largest needs {peaks[-1] - peaks[0]:.0f} MB more than the smallest")
 

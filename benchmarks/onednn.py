@@ -1,10 +1,9 @@
 """Training steps with oneDNN kernels against TensorFlow's default, as a ratio in one run; tlcourse turns oneDNN on."""
 
-import os
 import statistics
-import subprocess
-import sys
 import time
+
+from parts.own_process import answer, call
 
 STEPS, BATCH, SIZE = 4, 16, 64
 
@@ -29,20 +28,14 @@ def seconds_a_step(name):
     return statistics.median(times)
 
 
-def measured(name, onednn):
-    "The same in a process of its own, since TensorFlow reads the variable once"
-    environment = os.environ | {"TF_ENABLE_ONEDNN_OPTS": onednn, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, __file__, name]
-    output = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
-    return float(output.split()[-1])
+def main():
+    answer(seconds_a_step)
+    for network in ("ResNet50", "VGG16"):
+        # off, on, off, on: a slow spell of the machine then falls on both
+        pairs = [[call(seconds_a_step, network, TF_ENABLE_ONEDNN_OPTS=onednn) for onednn in "01"] for _ in range(2)]
+        ratio = sum(off for off, _ in pairs) / sum(on for _, on in pairs)
+        print(f"{network}, {BATCH} images of {SIZE} pixels: a step is {ratio:.2f} times as fast with oneDNN")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        print(seconds_a_step(sys.argv[1]))
-    else:
-        for network in ("ResNet50", "VGG16"):
-            # off, on, off, on: a slow spell of the machine then falls on both
-            pairs = [(measured(network, "0"), measured(network, "1")) for _ in range(2)]
-            ratio = sum(off for off, _ in pairs) / sum(on for _, on in pairs)
-            print(f"{network}, {BATCH} images of {SIZE} pixels: a step is {ratio:.2f} times as fast with oneDNN")
+    main()

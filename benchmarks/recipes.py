@@ -9,13 +9,10 @@ for each training.
 
 import argparse
 import csv
-import json
-import os
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
+
+from parts.own_process import answer, call
 
 from tlcourse import backbones, precision
 from tlcourse.fine_tuning import RECIPES
@@ -33,21 +30,12 @@ def train(name, recipe, epochs, seed, images_per_class, size):
     return time.process_time() - start, 100 * evaluation.evaluate(model, splits.test).accuracy
 
 
-def apart(*arguments):
-    "The same in a process of its own"
-    with tempfile.TemporaryDirectory() as cache:
-        environment = os.environ | {"TLCOURSE_CACHE": cache, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        command = [sys.executable, __file__, "--one", json.dumps(arguments)]
-        output = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return json.loads(output.splitlines()[-1])
-
-
 def epochs_for(seconds, name, recipe, where):
     "How many epochs of a recipe cost so many CPU seconds, from two short runs of all its phases"
     stages = list(backbones.find_spec(name).cut_points)
     short = len(RECIPES[recipe](stages, 100)) + 1
     long = short + 2
-    once, more = (apart(name, recipe, epochs, 99, *where)[0] for epochs in (short, long))
+    once, more = (call(train, name, recipe, epochs, 99, *where)[0] for epochs in (short, long))
     each = max((more - once) / (long - short), 0.05)
     return int(min(100, max(short - 1, short + (seconds - once) / each)))
 
@@ -60,6 +48,7 @@ def half_interval(values):
 
 
 def main():
+    answer(train)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=25)
     parser.add_argument("--seeds", type=int, default=5)
@@ -68,18 +57,14 @@ def main():
     parser.add_argument("--backbones", nargs="+", default=["VGG16", "ResNet50"])
     parser.add_argument("--recipes", nargs="+", default=[name for name in RECIPES if name != "auto"])
     parser.add_argument("--save")
-    parser.add_argument("--one", type=json.loads, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.one:
-        print(json.dumps(train(*arguments.one)))
-        return
     where = arguments.images_per_class, arguments.size
     rows = []
     print(f"processor {precision.processor()}; {arguments.seconds:.0f} CPU seconds a training", flush=True)
     for name in arguments.backbones:
         for recipe in arguments.recipes:
             epochs = epochs_for(arguments.seconds, name, recipe, where)
-            runs = [apart(name, recipe, epochs, seed, *where) for seed in range(arguments.seeds)]
+            runs = [call(train, name, recipe, epochs, seed, *where) for seed in range(arguments.seeds)]
             rows += [
                 {"backbone": name, "recipe": recipe, "epochs": epochs, "seed": seed, "CPU seconds": round(spent, 1)}
                 | {"accuracy": round(accuracy, 2), "processor": precision.processor()}
