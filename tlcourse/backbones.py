@@ -33,6 +33,7 @@ class BackboneSpec:
     imagenet_md5: str = ""        # its MD5 as Keras's source gives it; empty where Keras gives none
     course_weights: bool = False  # whether the course brings weights of its own
     smallest: int = 32            # the smallest image size that the network takes, in pixels
+    imagenet_accuracy: float = float("nan")  # share of ImageNet's validation images right at first guess, as keras.io/api/applications gives it
 
 
 BACKBONES = {}
@@ -50,19 +51,19 @@ _caffe = "RGB to BGR, minus the ImageNet mean of each channel (103.939, 116.779,
 
 register(BackboneSpec(
     "VGG16", "vgg16", _caffe, {f"block{n}": f"block{n}_pool" for n in range(1, 6)},
-    "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", 59, "6d6bbae143d832006294945121d1f1fc", course_weights=True))
+    "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", 59, "6d6bbae143d832006294945121d1f1fc", course_weights=True, imagenet_accuracy=0.713))
 register(BackboneSpec(
     "ResNet50", "resnet50", _caffe,
     {"conv1": "pool1_pool", "conv2": "conv2_block3_out", "conv3": "conv3_block4_out", "conv4": "conv4_block6_out", "conv5": "conv5_block3_out"},
-    "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5", 95, "4d473c1dd8becc155b73f8504c6f6626", course_weights=True))
+    "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5", 95, "4d473c1dd8becc155b73f8504c6f6626", course_weights=True, imagenet_accuracy=0.749))
 register(BackboneSpec(
     "MobileNetV2", "mobilenet_v2", "divided by 127.5, minus 1",
     {"block2": "block_2_add", "block5": "block_5_add", "block12": "block_12_add", "block15": "block_15_add", "top": "out_relu"},
-    "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5", 9))
+    "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5", 9, imagenet_accuracy=0.713))
 register(BackboneSpec(
     "EfficientNetB0", "efficientnet", "none: the network scales the pixels itself",
     {"block2": "block2b_add", "block3": "block3b_add", "block4": "block4c_add", "block5": "block5c_add", "block6": "block6d_add", "top": "top_activation"},
-    "efficientnetb0_notop.h5", 16, "50bc09e76180e00e4465e1a485ddc09d"));
+    "efficientnetb0_notop.h5", 16, "50bc09e76180e00e4465e1a485ddc09d", imagenet_accuracy=0.771));
 
 # %% ../nbs/toolkit/09_backbones.ipynb #code-backbone
 @dataclass(frozen=True)
