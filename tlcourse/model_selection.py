@@ -70,15 +70,19 @@ def draw_pareto(
     axis.step(front[cost], front[value], where="post", color="#0072B2", linewidth=1.5, label=text("pareto front"))
     axis.plot(front[cost], front[value], "o", color="#0072B2")
     axis.plot(others[cost], others[value], "s", color="#D55E00", label=text("beaten in both"))
-    for label, row in table.iterrows():
-        axis.annotate(str(label), (row[cost], row[value]), xytext=(6, 4), textcoords="offset points", fontsize=9)
+    for number, (label, row) in enumerate(table.sort_values(cost).iterrows()):
+        above = number % 2 == 0  # neighbours in cost are labelled on different sides
+        axis.annotate(str(label), (row[cost], row[value]), xytext=(0, 7 if above else -7), textcoords="offset points", fontsize=9,
+                      ha="center", va="bottom" if above else "top")
     if chosen is not None:
         axis.plot(*table.loc[chosen, [cost, value]], "o", markersize=16, fillstyle="none", markeredgewidth=2, color="black", label=text("chosen"))
     axis.set_xscale("log")
-    axis.margins(x=0.2, y=0.15)
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_formatter("")
+    axis.margins(x=0.25, y=0.15)
     axis.set(xlabel=text(f"axis: {cost}"), ylabel=text(f"axis: {value}"), title=title or text("published pareto"))
     axis.grid(alpha=0.3)
-    axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, frameon=False)
     return figure
 
 # %% ../nbs/lessons/02_model_selection.ipynb #code-rank-backbones
