@@ -6,6 +6,7 @@ from importlib.resources import files
 
 import numpy as np
 from PIL import ExifTags, Image, ImageDraw, ImageEnhance, ImageFilter
+from scipy import ndimage
 
 from tlcourse.image_files import decode
 
@@ -36,15 +37,15 @@ def photograph(package, name, scale, tint):
 
 
 def crops(count, rng):
-    "Pieces of the photographs with something in them, near and from afar; neighbours share about a quarter"
+    "Pieces of the photographs with something in them, near and from afar; neighbours share about a third"
     found = []
     for package, name, how in [(package, name, how) for package, of in PHOTOGRAPHS.items() for name, how in of.items()]:
         whole = photograph(package, name, *how)
         for distance in (1, 1.7):
             picture = whole.resize([round(side / distance) for side in whole.size], Image.Resampling.LANCZOS)
             grey = np.asarray(picture.convert("L"), np.float32)
-            for top in range(0, picture.height - 112, 60):
-                for left in range(0, picture.width - 112, 60):
+            for top in range(0, picture.height - 112, 48):
+                for left in range(0, picture.width - 112, 48):
                     (down, right), (height, width) = rng.integers(0, 9, 2), rng.integers(80, 113, 2)
                     corner = np.array([left + right, top + down])
                     box = np.minimum([*corner, *(corner + [width, height])], [*picture.size, *picture.size])
@@ -67,33 +68,34 @@ def too_dark(picture, rng):
 
 
 def too_bright(picture, rng):
-    if rng.random() < 0.3:  # fog or flare
-        white = Image.new("RGB", picture.size, "white")
-        return Image.blend(picture, white, rng.uniform(0.8, 0.9))
-    stops = 2.0
-    while np.asarray(exposed(picture, stops).convert("L")).mean() < 222:
-        stops += 0.25
-    return exposed(picture, stops + rng.uniform(0, 0.5))
+    for stops in np.arange(2, 5, 0.25) if rng.random() < 0.7 else ():
+        if np.asarray(exposed(picture, stops).convert("L")).mean() > 222:
+            return exposed(picture, stops + rng.uniform(0, 0.5))
+    # fog or flare; and where something is so black that no exposure makes it bright
+    return Image.blend(picture, Image.new("RGB", picture.size, "white"), rng.uniform(0.8, 0.9))
 
 
 def blurred(picture, rng):
-    pixels = np.asarray(picture, float)
-    way = rng.integers(3)
-    if way == 0:
+    if rng.random() < 0.5:
         return picture.filter(ImageFilter.GaussianBlur(rng.uniform(1.8, 4)))
-    if way == 1:  # a lens out of focus spreads a point to a disc
-        radius = rng.uniform(3.5, 6)
-        steps = [(down, right) for down in range(-6, 7) for right in range(-6, 7) if down**2 + right**2 <= radius**2]
-    else:  # a camera that moved
-        angle, length = rng.uniform(0, np.pi), rng.uniform(11, 18)
-        steps = [(t * np.sin(angle), t * np.cos(angle)) for t in np.arange(-length / 2, length / 2)]
-    padded = np.pad(pixels, ((10, 10), (10, 10), (0, 0)), mode="reflect")
-    height, width = pixels.shape[:2]
-    moved = []
-    for down, right in steps:
-        top, left = 10 + round(down), 10 + round(right)
-        moved.append(padded[top : top + height, left : left + width])
-    return Image.fromarray(np.mean(moved, axis=0).round().astype(np.uint8))
+    # a lens out of focus spreads a point to a disc
+    radius, angle = rng.uniform(3.5, 6) * np.sqrt(rng.random(20000)), rng.uniform(0, 2 * np.pi, 20000)
+    return spread(picture, radius * np.cos(angle), radius * np.sin(angle), rng)
+
+
+def shaken(picture, rng):
+    "A camera that moved spreads a point to a line"
+    angle, way = rng.uniform(0, np.pi), rng.uniform(11, 18) * (rng.random(20000) - 0.5)
+    return spread(picture, way * np.cos(angle), way * np.sin(angle), rng)
+
+
+def spread(picture, down, right, rng):
+    "The picture with the light of each pixel spread over these places"
+    # a point that falls between pixels gives to its neighbours
+    places = [step + rng.random(len(step)) - 0.5 for step in (down, right)]
+    kernel, _, _ = np.histogram2d(*places, bins=np.arange(-10.5, 11))
+    pixels = ndimage.convolve(np.asarray(picture, float), (kernel / kernel.sum())[..., None])
+    return Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8))
 
 
 def low_information(picture, rng):
@@ -129,7 +131,7 @@ def near_duplicate(picture, rng):
 
 
 def odd_size(picture, rng):
-    longest = int(rng.choice([10, 16, 24, 700, 1000]))
+    longest = int(rng.choice([10, 14, 18, 600, 900]))
     scale = longest / max(picture.size)
     return picture.resize([max(1, round(side * scale)) for side in picture.size], Image.Resampling.LANCZOS)
 

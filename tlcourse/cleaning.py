@@ -15,7 +15,7 @@ import pandas as pd
 from .data import from_folder
 from .duplicates import exact_groups, near_groups
 from .image_data import ImageData, draw_grid
-from .image_faults import find_faults, measure, read_file
+from .image_faults import find_faults, measure, measure_files, read_file
 from .image_files import ImageFiles
 from .texts import text
 
@@ -70,13 +70,10 @@ def _place(name, part):
 
 
 def _readings(part):
-    def read(row):
-        pixels, facts = read_file(part.images.paths[row]) if isinstance(part.images, ImageFiles) else (part.images[row], {})
-        return (None if pixels is None else measure(pixels)), facts
-
-    # decoding and filtering run outside Python's lock, and no more pictures are in memory than there are workers
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        return list(pool.map(read, range(len(part))))
+    if isinstance(part.images, ImageFiles):
+        return measure_files(part.images.paths)
+    with ThreadPoolExecutor(4) as pool:
+        return [(measured, {}) for measured in pool.map(measure, part.images)]
 
 # %% ../nbs/lessons/03_cleaning.ipynb #code-set-findings
 def _duplicates(measures, place):

@@ -24,14 +24,14 @@ def exact_groups(
 # %% ../nbs/toolkit/31_duplicates.ipynb #code-limits
 COARSE = 0.85    # correlation of the thumbnails from which a pair is looked at again
 ALIGNED = 0.9    # correlation of the smoothed thumbnails after the best shift
-DETAIL = 0.6     # correlation of what is left without the smooth part, after the best shift
+DETAIL = 0.75    # correlation of what is left without the smooth part, after the best shift
 SHIFT = 2        # pixels of the thumbnail either way
 
 
 def near_groups(
     thumbnails: np.ndarray,  # grey values, shape (n, 32, 32)
 ) -> list[list[int]]:        # groups of two or more images, each in order
-    """The images that show the same picture: compressed again, resized, a little brighter or darker, or cut by up to 3 % at a border
+    """The images that show the same picture: compressed again, resized, a little brighter or darker, or cut by up to 2 % at each border
 
     Mirrored and turned copies are not found, nor pictures with no more contrast than 2 grey levels. Pairs join into groups: where a is like b and b like c, all three are in one.
     """

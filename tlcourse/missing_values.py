@@ -127,4 +127,6 @@ def _as_before(texts, before, path):
     numbers = pd.to_numeric(texts, errors="coerce")
     if (wrong := numbers.isna() & texts.notna()).any():
         raise ValueError(f"{path}: expected numbers in column {before.name!r}; {texts[wrong].iloc[0]!r} came in row {int(np.flatnonzero(wrong)[0])}. Correct it in OpenRefine.")
-    return numbers if numbers.isna().any() and before.dtype.kind in "iu" else numbers.astype(before.dtype)
+    # NumPy's whole numbers have no missing value; pandas' own do
+    has_gaps = numbers.isna().any() and isinstance(before.dtype, np.dtype) and before.dtype.kind in "iu"
+    return numbers if has_gaps else numbers.astype(before.dtype)
