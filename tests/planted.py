@@ -217,5 +217,5 @@ def spoil(kind, picture, rng, path_for, folder, originals, kinds):
         if kind == "truncated":
             path_for(suffix).write_bytes(whole[: int(len(whole) * rng.uniform(0.2, 0.95))])
         else:
-            contents = [b"", b"<html>404 Not Found</html>", rng.bytes(500), b"\0" * 5000, whole[:8]]
-            path_for(suffix).write_bytes(contents[rng.integers(5)])
+            contents = [b"", b"<html>404 Not Found</html>", rng.bytes(500), b"\0" * 5000]
+            path_for(suffix).write_bytes(contents[rng.integers(len(contents))])

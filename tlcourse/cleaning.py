@@ -111,11 +111,11 @@ def _as_findings(suspects, names):
 def _report(found, place):
     columns = ["kind", "image", "file", "class", "part", "group", "across", "value", "reason"]
     found = pd.concat([one for one in found if len(one)] or [pd.DataFrame(columns=["kind", "row", "reason"])], ignore_index=True)
-    about_image = found["row"].notna() if "row" in found else pd.Series(False, index=found.index)
-    rows = found.loc[about_image, "row"].astype(int)
-    for column in columns:
+    for column in ("row", *columns):
         if column not in found:
             found[column] = None
+    about_image = found["row"].notna()
+    rows = found.loc[about_image, "row"].astype(int)
     for column in ("image", "file", "class", "part"):
         found[column] = found[column].astype(object)
         found.loc[about_image, column] = place[column].astype(object).reindex(rows).to_numpy()
