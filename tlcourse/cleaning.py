@@ -134,11 +134,11 @@ def draw_findings(
     images, titles = [], []
     about = report[report["image"].notna()].sort_values("group", kind="stable")
     for kind in KINDS:
-        for finding in about[about["kind"] == kind].head(per_kind).itertuples():
+        for finding in about[about["kind"] == kind].rename(columns={"class": "label"}).head(per_kind).itertuples():
             part = parts[finding.part]
             pixels = read_file(part.images.paths[finding.image])[0] if isinstance(part.images, ImageFiles) else part.images[finding.image]
             images.append(np.full((64, 64, 3), 225, np.uint8) if pixels is None else pixels)
-            titles.append(text(f"finding: {kind}", value=finding.value, group=finding.group))
+            titles.append(text(f"finding: {kind}", value=finding.value, group=finding.group, label=finding.label))
     name = next(iter(parts.values())).name
     return draw_grid(images or [np.full((64, 64, 3), 255, np.uint8)], titles or [text("no findings")], text("findings", name=name, count=len(report), shown=per_kind), columns)
 

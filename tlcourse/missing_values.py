@@ -6,6 +6,7 @@
 __all__ = ['WAYS', 'ROW_ID', 'fill_missing', 'to_openrefine', 'from_openrefine']
 
 # %% ../nbs/toolkit/32_missing_values.ipynb #code-export
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,8 @@ def fill_missing(
     a random forest's prediction from "model", which predicts numbers by Bayesian ridge regression, column after column (scikit-learn's IterativeImputer).
     Raises `ValueError` for another `how`, for columns that are not there, and for columns that are empty.
     """
+    from sklearn.exceptions import ConvergenceWarning
+
     if how not in WAYS:
         raise ValueError(f"Expected how to be one of {', '.join(WAYS)}; {how!r} came.")
     columns = list(table.columns) if columns is None else list(columns)
@@ -42,7 +45,10 @@ def fill_missing(
     filled = table.copy()
     if numbers:
         values = table[numbers].astype("float64").to_numpy()
-        filled[numbers] = _number_filler(how, neighbours).fit_transform(values)
+        with warnings.catch_warnings():
+            # thirty rounds over the columns are enough for a gap to be filled, whether or not the last digits have settled
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            filled[numbers] = _number_filler(how, neighbours).fit_transform(values)
     for column in words:
         gaps = table[column].isna()
         if gaps.any():
