@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 from parts.own_process import answer, call
+
 from tlcourse.model_selection import agreement
 
 TASKS = ("textures", "digits", "charts")
