@@ -28,9 +28,9 @@ def amounts(seed=0, rows=60, columns=30, classes=3):
 
 
 def planted(seed=0, rows=120, useful=(3, 11, 17, 22)):
-    "Four features that tell four classes apart, each another one, among thirty of noise"
+    "Four features that tell five classes apart, each one from the others, among thirty of noise"
     rng = np.random.default_rng(seed)
-    labels = np.arange(rows) % len(useful)
+    labels = np.arange(rows) % (len(useful) + 1)
     features = rng.uniform(0, 1, (rows, 30))
     for number, column in enumerate(useful):
         features[:, column] += 2.0 * (labels == number)
@@ -41,7 +41,7 @@ def of_best(scores, count):
     return np.sort(np.argsort(-scores, kind="stable")[:count]).tolist()
 
 
-@pytest.mark.parametrize("count", [1, 7, 29])
+@pytest.mark.parametrize("count", [1, 7, 12])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_filters_choose_what_scipy_and_numpy_rank_first(seed, count):
     features, labels = amounts(seed)
@@ -152,7 +152,7 @@ def noise(seed):
 
 def test_selecting_before_the_division_makes_a_score_out_of_noise():
     before, after = [], []
-    for seed in range(8):
+    for seed in range(16):
         features, labels = noise(seed)
         folds = list(StratifiedKFold(5, shuffle=True, random_state=seed).split(features, labels))
         leaked = select(features, labels, "ANOVA F", 20).transform(features)
@@ -163,7 +163,7 @@ def test_selecting_before_the_division_makes_a_score_out_of_noise():
     low, high = stats.ttest_1samp(before, 0.5).confidence_interval(0.99)
     assert low > 0.7
     low, high = stats.ttest_1samp(after, 0.5).confidence_interval(0.99)
-    assert low < 0.5 and high < 0.6
+    assert low < 0.5 and high < 0.62
 
 
 def test_measure_is_scikit_learns_pipeline_in_the_same_folds():

@@ -222,6 +222,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                    'tlcourse/feature_selection.py'),
                                             'tlcourse.feature_selection._sequential': ( 'lessons/feature_selection.html#_sequential',
                                                                                         'tlcourse/feature_selection.py'),
+                                            'tlcourse.feature_selection._shared_information': ( 'lessons/feature_selection.html#_shared_information',
+                                                                                                'tlcourse/feature_selection.py'),
                                             'tlcourse.feature_selection._trees': ( 'lessons/feature_selection.html#_trees',
                                                                                    'tlcourse/feature_selection.py'),
                                             'tlcourse.feature_selection._variance': ( 'lessons/feature_selection.html#_variance',

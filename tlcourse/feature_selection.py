@@ -125,10 +125,19 @@ def _chi_squared(features, labels):
     return scores
 
 
-def _mutual_information(count, seed):
-    from sklearn.feature_selection import SelectKBest, mutual_info_classif
+def _shared_information(features, labels, seed):
+    from sklearn.feature_selection import mutual_info_classif
 
-    return SelectKBest(partial(mutual_info_classif, random_state=seed), k=count)
+    varies = np.ptp(features, axis=0) > 0  # the estimate for a constant feature is that of its rounding
+    scores = np.full(features.shape[1], -1.0)
+    scores[varies] = mutual_info_classif(features[:, varies], labels, random_state=seed)
+    return scores
+
+
+def _mutual_information(count, seed):
+    from sklearn.feature_selection import SelectKBest
+
+    return SelectKBest(partial(_shared_information, seed=seed), k=count)
 
 # %% ../nbs/lessons/05_feature_selection.ipynb #code-wrappers
 def _recursive(count, seed):
