@@ -238,7 +238,7 @@ ONE_NAN[3, 4] = np.nan
         ((GOOD, GOOD_LABELS, "trees", 0), "from 1 to 29.* 0 came", "Choose fewer"),
         ((GOOD, GOOD_LABELS, "trees", 0.5), "a whole number from 1 to 29.* 0.5 came", "Choose fewer"),
         ((GOOD - 1, GOOD_LABELS, "chi-squared", 3), "0 or more for 'chi-squared'.*values below 0 came", "MinMaxScaler"),
-        ((ONE_NAN, GOOD_LABELS, "ANOVA F", 3), "1 values are NaN or infinite, the first in row 3, column 4", "SimpleImputer"),
+        ((ONE_NAN, GOOD_LABELS, "ANOVA F", 3), "1 values are NaN .*, the first in row 3, column 4", "SimpleImputer"),
         ((GOOD, GOOD_LABELS * 0, "L1", 3), "at least two classes for 'L1'; all 60 are of class 0", "stratified"),
         ((GOOD, None, "L1", 3), "labels for 'L1'; none came", "'variance' or 'correlation'"),
         ((GOOD, GOOD_LABELS[:-1], "L1", 3), r"one label for each of the 60 rows.*\(59,\) came", "argmax"),
