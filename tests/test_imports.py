@@ -17,6 +17,7 @@ ORDER = [
     "image_data",
     "textures",
     "charts",
+    "tones",
     "downloads",
     "data",
     "image_faults",

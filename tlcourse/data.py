@@ -125,6 +125,12 @@ def _charts(**options):
     return _call(draw_charts, "charts", options)
 
 
+def _tones(**options):
+    from tlcourse.tones import load_tones
+
+    return _call(load_tones, "tones", options)
+
+
 def _digits(**options):
     return _call(load_digits, "digits", options)
 
@@ -140,6 +146,7 @@ _made_here = {
     "charts": (_charts, dict(kind="made here", classes=10, images=600, licence="Apache-2.0")),
     "digits": (_digits, dict(kind="embedded", classes=10, images=1797, licence="CC BY 4.0")),
     "textures": (_textures, dict(kind="embedded", classes=10, images=640, licence="open, by photograph")),
+    "tones": (_tones, dict(kind="made here", classes=8, images=480, licence="Apache-2.0")),
 }
 
 # %% ../nbs/toolkit/08_data.ipynb #code-local
@@ -157,7 +164,7 @@ def _your_folders(data):
 # %% ../nbs/toolkit/08_data.ipynb #code-load
 def load(
     name: str | None = None,  # a name that `available()` lists; the one that the course settings name by default
-    **options,                # arguments of the set: of `cut_textures`, of `draw_charts`, or `check` for images on disk
+    **options,                # arguments of the set: of `cut_textures`, `draw_charts`, `load_tones`, or `check` for images on disk
 ) -> ImageData:               # the data set
     """The data set of that name, downloaded first if it has to be
 
