@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['STATUSES', 'Placeholder', 'has_gap', 'TimeUp', 'limited', 'own_line', 'Broken', 'Answer', 'broken', 'Outcome',
            'Wrong', 'Words', 'Exercise', 'Value', 'Quiz', 'Prediction', 'Repair', 'Lab', 'copy_model', 'moved',
-           'array_of']
+           'array_of', 'texts_of']
 
 # %% ../nbs/toolkit/32_checking.ipynb #code-export
 import contextlib
@@ -352,7 +352,8 @@ class Exercise:
         return Outcome("right", "right", self._say("right", values), values)
 
     def _say(self, message, values):
-        return self.words[message].format(**values)
+        words = self.words.get(message)
+        return text(f"exercise: {message}", **values) if words is None else words.format(**values)
 
     def _frame(self, status, message, **values):
         return Outcome(status, message, text(f"exercise: {message}", **values), values)
@@ -458,10 +459,6 @@ class Value(Exercise):
                 raise Wrong(message)
         raise Wrong("far")
 
-    def _say(self, message, values):
-        return text("exercise: no number") if message == "no number" else super()._say(message, values)
-
-
 def _number(answer):
     "A finite float, or None; True is no number here"
     if isinstance(answer, (bool, np.bool_, str, bytes, complex)) or answer is None:
@@ -508,8 +505,6 @@ class Quiz(Exercise):
         return {"why": " ".join(self.words[choice] for choice in self.words["choices"] if choice in self.correct)}
 
     def _say(self, message, values):
-        if message in ("no choice", "incomplete"):
-            return text(f"exercise: {message}", **values)
         return " ".join(filter(None, [super()._say(message, values), values.get("why", "")]))
 
     def order(self,
@@ -566,9 +561,6 @@ class Prediction(Exercise):
             if fits(guess, measured):
                 raise Wrong(message, **values)
         raise Wrong("far", **values)
-
-    def _say(self, message, values):
-        return text(f"exercise: {message}", **values) if message in ("no choice", "no number") else super()._say(message, values)
 
 # %% ../nbs/toolkit/32_checking.ipynb #code-repair
 class Repair(Exercise):
@@ -632,7 +624,8 @@ class Lab(Exercise):
 
     def _look_at(self, settings, error):
         if not isinstance(settings, dict) or set(settings) != set(self.knobs):
-            raise error(text("exercise: knobs", knobs=", ".join(self.knobs))) if error is ValueError else Wrong("knobs", knobs=", ".join(self.knobs))
+            values = {"knobs": ", ".join(self.knobs)}
+            raise error(text("exercise: knobs", **values)) if error is ValueError else Wrong("knobs", **values)
         for knob, value in settings.items():
             if value not in self.knobs[knob]:
                 values = {"knob": knob, "values": ", ".join(map(str, self.knobs[knob]))}
@@ -643,9 +636,6 @@ class Lab(Exercise):
         measured = self.measure(**settings)
         self.goal(settings, measured)
         return {key: f"{value:.3g}" if isinstance(value, float) else value for key, value in measured.items()}
-
-    def _say(self, message, values):
-        return text(f"exercise: {message}", **values) if message in ("knobs", "knob value") else super()._say(message, values)
 
 # %% ../nbs/toolkit/32_checking.ipynb #code-copy-model
 def copy_model(
@@ -682,3 +672,11 @@ def array_of(
     if array.dtype == object or (shape is not None and array.shape != tuple(shape)):
         raise Wrong(message, came=f"{type(value).__name__}, {array.shape}")
     return array.astype(float) if array.dtype.kind in "biuf" else array
+
+# %% ../nbs/toolkit/32_checking.ipynb #code-texts-of
+def texts_of(
+    texts: dict,  # language: {exercise: its words}
+    name: str,    # the exercise, such as "ex1"
+) -> dict:        # language: the words of this exercise
+    "The words of one exercise in every language"
+    return {language: words[name] for language, words in texts.items()}
