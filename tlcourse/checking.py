@@ -63,8 +63,7 @@ class Placeholder:
     def __eq__(self, other):
         return self is other
 
-    def __iter__(self):
-        return iter(())
+    __iter__ = None  # it is no list: pandas and NumPy keep it as one thing
 
     __call__ = __getitem__ = __copy__ = __deepcopy__ = _same
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = _same
@@ -102,7 +101,7 @@ def _has_gap(value, seen, depth):
         inside = value
     elif isinstance(value, np.ndarray):
         inside = value.ravel().tolist() if value.dtype == object else ()
-    elif type(value).__module__.startswith("pandas.") and hasattr(value, "to_numpy"):
+    elif type(value).__module__.partition(".")[0] == "pandas" and hasattr(value, "to_numpy"):
         inside = (value.to_numpy(),)
     elif isinstance(value, functools.partial):
         inside = (value.func, value.args, value.keywords)
