@@ -42,6 +42,7 @@ ORDER = [
     "model_cost",
     "transferability",
     "model_selection",
+    "lab_controller",
     "demo",
     "course_files",
     "cli",
