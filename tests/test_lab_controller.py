@@ -233,7 +233,7 @@ def test_jobs_that_run_free_end_too():
         controller.listen(lambda state, facts, heard=heard: heard.append(state))
         fails = rng.random() < 0.3
 
-        def job(work, rng=random.Random(seed), planted=planted, fails=fails, raised=raised):
+        def job(work, rng=rng, planted=planted, fails=fails, raised=raised):
             work.ready()
             for number in range(rng.randint(1, 20)):
                 time.sleep(rng.random() * 2e-4)
