@@ -13,7 +13,7 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(
 
 .PHONY: help
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 .venv/.ready: pyproject.toml constraints.txt
 	@[ -x $(BIN)/python ] || [ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is needed, and none was found: install one, or run make PYTHON=/path/to/python." >&2; exit 1; }
@@ -43,7 +43,16 @@ test: .venv/.ready  ## all checks: style, notebooks, tests; offline
 	@echo "== notebooks"
 	@set -o pipefail; $(OFFLINE) $(BIN)/nbdev-test --n-workers 3 2>&1 | $(CALM)
 	@echo "== tests"
-	@$(OFFLINE) $(BIN)/python -m pytest --quiet -n 3 --dist worksteal
+	@$(OFFLINE) $(BIN)/python -m pytest --quiet -n 3 --dist worksteal $(TESTS)
+
+BROWSERS := chromium chromium-browser google-chrome
+.PHONY: test-browser
+test-browser: .venv/.ready  ## the labs in a real browser, which is installed where root may
+	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || \
+		{ echo "No browser was found. Install one of $(BROWSERS), such as with sudo apt-get install chromium." >&2; exit 1; }; \
+		echo "installing Chromium"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[app,browser]"
+	@$(OFFLINE) NEEDS_BROWSER=1 $(BIN)/python -m pytest --quiet tests/browser
 
 .PHONY: export
 export: .venv/.ready  ## tlcourse/ from the notebooks, and the notebooks cleaned

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from .image_data import ImageData, draw_grid
+from .image_data import ImageData, blank_figure, draw_grid
 from .inference import inference_function, run_over
 from .texts import text
 
@@ -70,22 +70,23 @@ class Evaluation:
     def draw_mistakes(self,
         count: int = 8,     # how many of the most confident mistakes
         columns: int = 8,   # images a row
+        figure: "matplotlib.figure.Figure | None" = None,  # noqa: F821  what to draw into; a new one of pyplot by default
     ) -> "matplotlib.figure.Figure":  # noqa: F821
         "The most confident mistakes as images"
         worst = self.mistakes().head(count)
         titles = [text("mistake", **row._asdict()) for row in worst.itertuples(index=False)]
         if worst.empty:
-            return draw_grid([np.full((64, 64, 3), 255, np.uint8)], [text("no mistakes")], text("mistakes", name=self.data.name), columns)
-        return draw_grid([self.data.images[index] for index in worst.index], titles, text("mistakes", name=self.data.name), columns)
+            return draw_grid([np.full((64, 64, 3), 255, np.uint8)], [text("no mistakes")], text("mistakes", name=self.data.name), columns, figure)
+        return draw_grid([self.data.images[index] for index in worst.index], titles, text("mistakes", name=self.data.name), columns, figure)
 
-    def draw_confusion(self) -> "matplotlib.figure.Figure":  # noqa: F821
+    def draw_confusion(self,
+        figure: "matplotlib.figure.Figure | None" = None,  # noqa: F821  what to draw into; a new one of pyplot by default
+    ) -> "matplotlib.figure.Figure":  # noqa: F821
         "The confusion table as a figure"
-        import matplotlib.pyplot as plt
-
         table = self.confusion
         side = 2.4 + 0.42 * len(table)
-        figure, axis = plt.subplots(figsize=(side, side), layout="constrained")
-        plt.close(figure)
+        figure = blank_figure((side, side), figure)
+        axis = figure.subplots()
         axis.imshow(table.div(table.sum(axis=1).replace(0, 1), axis=0), cmap="Blues", vmin=0, vmax=1)
         for row, column in np.ndindex(*table.shape):
             if count := table.iat[row, column]:

@@ -247,6 +247,7 @@ def fine_tune(
     precision: str = "auto",                  # to compute in: "auto", where there is enough to do what this machine is faster in; "float32" or "bfloat16"
     fold: bool | None = None,                 # fold the trunk's BatchNorm; None: where there are enough images to pay for it
     progress: bool | None = None,             # show a bar; None: unless nobody is watching
+    callbacks: Sequence = (),                 # of Keras, in each phase; one that sets `model.stop_training` ends the phase, one that raises the run
 ) -> "keras.callbacks.History":               # noqa: F821  loss, accuracy, val_loss and val_accuracy of each epoch of all phases
     """Train a classifier phase by phase, with cross-entropy on the classes
 
@@ -300,7 +301,7 @@ def fine_tune(
         computed = _training_precision(model, trained, phase, len(splits.train), batch_size, precision) if cached else "float32"
         with _pulled_back(model, weights, phase.l2_sp), computing_in(computed, trained):
             run.fit(number, trained, order, make_train, _targets(held_out, len(names)), phase.epochs,
-                    sum(earlier.epochs for earlier in phases[:number]), phase.patience)
+                    sum(earlier.epochs for earlier in phases[:number]), phase.patience, callbacks)
     run.finish(restore_best)
     model.compile(phases[-1].optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     model.optimizer.build(model.trainable_variables)  # or Keras would warn where the saved model is opened

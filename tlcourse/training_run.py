@@ -62,6 +62,7 @@ class TrainingRun:
         epochs: int,              # of the phase
         first_epoch: int = 0,     # the number of its first epoch in the whole run, which decides the orders
         patience: int | None = None,  # end after so many epochs without a lower validation loss
+        callbacks: Sequence = (),     # of Keras; one that sets `model.stop_training` ends the phase
     ) -> None:
         "Train a phase from where the run is to its end"
         if phase < self.phase:
@@ -76,11 +77,13 @@ class TrainingRun:
             try:
                 with _no_word_of_tracing():
                     model.fit(make_train(), validation_data=validation, initial_epoch=self.epoch, epochs=self.epoch + 1 if self.batch else epochs,
-                              shuffle=False, verbose=0, callbacks=[keeper])
+                              shuffle=False, verbose=0, callbacks=[keeper, *callbacks])
             except KeyboardInterrupt:
                 order.start = 0
                 keeper.interrupted(len(order), int(model.optimizer.iterations.numpy()))
                 raise
+            if model.stop_training:
+                break
         self.phase, self.epoch, self.batch, self.wait, self.lowest = phase + 1, 0, 0, 0, None
         self._left = {}
         self.save()
