@@ -11,7 +11,7 @@ import pytest
 import tlcourse
 from tlcourse import backbones, cli, course_files, demo, downloads
 
-COMMANDS = ["lab", "demo", "datasets", "weights"]
+COMMANDS = ["lab", "demo", "datasets", "weights", "tune"]
 
 
 def tlcourse_process(*arguments, **options):
@@ -31,7 +31,7 @@ def test_help_shows_an_example_and_imports_nothing_heavy(command):
             main([{command!r}, "--help"])
         except SystemExit:
             pass
-        heavy = {{"numpy", "pandas", "tensorflow", "keras", "matplotlib", "jupyterlab"}} & set(sys.modules)
+        heavy = {{"numpy", "pandas", "tensorflow", "keras", "matplotlib", "jupyterlab", "optuna"}} & set(sys.modules)
         assert not heavy, heavy"""
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
@@ -42,7 +42,7 @@ def test_help_shows_an_example_and_imports_nothing_heavy(command):
     "arguments, expected",
     [
         (["lba"], "there is no command 'lba'. Did you mean `tlcourse lab`?"),
-        (["xyzzy"], "Commands are lab, demo, datasets, weights, cache."),
+        (["xyzzy"], "Commands are lab, demo, datasets, weights, tune, cache."),
         (["demo", "--seeds", "-1"], "expected a whole number from 1"),
         (["lab", "a", "b"], "unrecognized arguments: b"),
     ],

@@ -90,6 +90,38 @@ def _cache(arguments):
     print(f"{len(table)} entries, {table['mb'].sum():,.1f} MB, in {feature_cache.features_folder()}")
     return 0
 
+# %% ../nbs/toolkit/31_cli.ipynb #code-tune
+def _tune(arguments):
+    """search for the hyperparameters of a classifier, on one machine or several
+
+    The same command with the same --storage and --study on another machine helps with the same search. What is done is kept:
+    after Ctrl-C the same command goes on. Backbone, image size and seed are those of the course settings.
+    """
+    import json
+    from pathlib import Path
+
+    from tlcourse import backbones, data, splitting, tuning
+    from tlcourse.settings import load_settings
+
+    settings = load_settings()
+    space = None
+    if arguments.space:
+        try:
+            space = json.loads(Path(arguments.space).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"Expected a JSON object in {arguments.space}; it cannot be read as one: {error}") from None
+    images = data.from_folder(arguments.data) if arguments.data and Path(arguments.data).is_dir() else data.load(arguments.data)
+    splits = splitting.split(images, how="group" if "group" in images.metadata else "stratified", seed=settings.seed)
+    backbone = backbones.load_backbone(weights=settings.weights, image_size=settings.image_size)
+    study = tuning.search(splits, backbone, space, arguments.sampler, arguments.pruner, arguments.trials, arguments.seconds, arguments.storage,
+                          settings.seed, study=arguments.study, epochs=arguments.epochs)
+    table = tuning.trials_table(study)
+    print(table.head(5).dropna(axis=1, how="all").round(4).T.to_string(na_rep=""))
+    print(f"\n{tuning.count_done(study)} trials are in the study {study.study_name}; the five best are above.")
+    if tuning.best_value(study) is not None:
+        print(f"The settings of the best: {json.dumps(tuning.best_settings(study))}")
+    return 0
+
 # %% ../nbs/toolkit/31_cli.ipynb #code-parser
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
@@ -100,6 +132,16 @@ class _Parser(argparse.ArgumentParser):
         else:
             message += f". `{self.prog} --help` shows how it is used."
         self.exit(2, f"tlcourse: {message}\n")
+
+
+def _seconds(text):
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, {text!r} came")
+    return value
 
 
 def _count(text):
@@ -113,6 +155,7 @@ _commands = {
     "demo": (_demo, "tlcourse demo --seeds 3 --out demo"),
     "datasets": (_datasets, "tlcourse datasets --download flowers"),
     "weights": (_weights, "tlcourse weights --download ResNet50"),
+    "tune": (_tune, "tlcourse tune --trials 60 --storage postgresql://user:password@host/name --study mine"),
     "cache": (_cache, "tlcourse cache --clear"),
 }
 
@@ -138,6 +181,16 @@ def _parser():
     add("--out", dest="folder", default="demo", metavar="DIR", help="where the results go (default: %(default)s)")
     commands["datasets"].add_argument("--download", metavar="NAME", help="download this data set unless it is here already")
     commands["weights"].add_argument("--download", metavar="BACKBONE", help="download the ImageNet weights of this backbone unless they are here already")
+    add = commands["tune"].add_argument
+    add("--data", metavar="NAME", help="data set, or folder of class folders (default: the one of the course settings)")
+    add("--space", metavar="FILE", help="JSON of what may be tried, such as {\"learning_rate\": {\"low\": 1e-4, \"high\": 0.1}, \"depth\": [0, 1]} (default: a head and its optimizer)")
+    add("--trials", type=_count, metavar="N", help="trials of the study in the end (default: 30 where no seconds are given)")
+    add("--seconds", type=_seconds, metavar="S", help="start no trial after so many")
+    add("--epochs", type=_count, default=10, metavar="N", help="of each trial (default: %(default)s)")
+    add("--sampler", default="tpe", metavar="NAME", help="grid, random, tpe, cma-es or gp (default: %(default)s)")
+    add("--pruner", default="hyperband", metavar="NAME", help="none, median, successive halving or hyperband (default: %(default)s)")
+    add("--storage", metavar="WHERE", help="a journal file, sqlite:///FILE, or postgresql://user:password@host/name (default: a journal file in the cache folder)")
+    add("--study", metavar="NAME", help="name of the study (default: made from what is searched)")
     commands["cache"].add_argument("--clear", action="store_true", help="remove everything in it")
     return parser
 
