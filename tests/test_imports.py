@@ -40,6 +40,7 @@ ORDER = [
     "progress",
     "training_run",
     "fine_tuning",
+    "augmentation",
     "model_cost",
     "transferability",
     "model_selection",
