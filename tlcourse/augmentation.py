@@ -48,8 +48,8 @@ TRANSFORMS = {
     "contrast": Transform("RandomContrast", lambda s, size: dict(factor=s, value_range=[0, 255]), 0.5, 0.9, "share of the contrast, up or down"),
     "colour": Transform("RandomColorJitter", lambda s, size: dict(value_range=[0, 255], saturation_factor=[0.5 - s / 2, 0.5 + s / 2], hue_factor=s / 4), 0.5, 1.0, "saturation and hue"),
     "noise": Transform("GaussianNoise", lambda s, size: dict(stddev=s), 0.1, 0.5, "standard deviation, as a share of the range"),
-    "erasing": Transform("RandomErasing", lambda s, size: dict(scale=[0.02, max(s, 0.02)], value_range=[0, 255]), 0.3, 0.8, "share of the area, at most"),
-    "rand augment": Transform("RandAugment", lambda s, size: dict(value_range=[0, 255], factor=s), 0.3, 1.0, "magnitude of two transforms out of many"),
+    "erasing": Transform("RandomErasing", lambda s, size: dict(factor=[1.0, 1.0], scale=[min(0.02, s), s], value_range=[0, 255]), 0.3, 0.8, "share of the area, at most"),
+    "rand augment": Transform("RandAugment", lambda s, size: dict(value_range=[0, 255], factor=s), 0.3, 1.0, "magnitude of two transforms out of many, drawn once for each batch"),
     "frequency mask": Transform("stripe_mask", lambda s, size: dict(direction="frequency", share=s), 0.25, 0.8, "share of the height, at most"),
     "time mask": Transform("stripe_mask", lambda s, size: dict(direction="time", share=s), 0.25, 0.8, "share of the width, at most"),
 }
