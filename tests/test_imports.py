@@ -44,6 +44,7 @@ ORDER = [
     "trials",
     "head_training",
     "tuning",
+    "augmentation",
     "model_cost",
     "transferability",
     "model_selection",

@@ -12,7 +12,7 @@ import difflib
 import json
 from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ import pandas as pd
 from .backbones import BACKBONES, Backbone, build
 from .batch_order import BatchOrder
 from .feature_cache import digest
-from .features import feature_dataset, features_of, image_digest
+from .features import augmentation, feature_dataset, features_of, image_digest
 from .folding import foldable, frozen_copy
 from .optimizers import OPTIMIZERS, SCHEDULES, learning_rate_schedule, make_optimizer
 from .precision import choose_precision, computing_in, trains_faster_in_bfloat16
@@ -86,7 +86,7 @@ class Phase:
     weight_decay: float | None = None  # decoupled; 0.004 for "adamw" and none for the others by default
     label_smoothing: float = 0.0      # share of the certainty that goes to the other classes (Szegedy et al., 2016)
     l2_sp: float = 0.0                # pull of the backbone's weights to where they started (Li et al., L2-SP, 2018)
-    augment: bool = False             # RandAugment on each batch (Cubuk et al., 2020); trains on images, without the cache
+    augment: "bool | keras.layers.Layer" = False  # noqa: F821  True: RandAugment on each batch (Cubuk et al., 2020); or a layer, such as from `augmentation.augmenter`; trains on images, without the cache
     mix: str | None = None            # "mixup" (Zhang et al., 2018) or "cutmix" (Yun et al., 2019); without the cache too
     patience: int | None = None       # end the phase after so many epochs without a lower validation loss
 
@@ -94,6 +94,8 @@ class Phase:
         for name, allowed in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("batch_norm", ("inference", "training", "everywhere")), ("mix", (None, "mixup", "cutmix"))):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"Expected {name} to be one of {', '.join(map(str, allowed))}; {getattr(self, name)!r} came.")
+        if not isinstance(self.augment, bool) and not callable(self.augment):
+            raise ValueError(f"Expected augment to be True, False or a Keras layer, such as augmenter(['flip', 'zoom']); {self.augment!r} came.")
         for name in ("learning_rate", "epochs"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"Expected {name} above 0; {getattr(self, name)!r} came.")
@@ -335,10 +337,15 @@ def _class_weights(class_weight, data):
     return np.array([class_weight.get(name, 1.0) for name in data.class_names], np.float32)
 
 
+def _described(phase):
+    "A phase as values that have a text; of a layer that augments, what it is made of"
+    return vars(phase) | {"augment": phase.augment if isinstance(phase.augment, bool) else [type(phase.augment).__name__, phase.augment.get_config()]}
+
+
 def _settings(model, splits, phases, batch_size, seed, class_weight, cached, precision, fold):
     "What makes a run this run, each part as a text"
     return {
-        "phases": json.dumps([asdict(phase) for phase in phases]),
+        "phases": json.dumps([_described(phase) for phase in phases], default=str),
         "images": digest(*(image_digest(part) for part in (splits.train, splits.validation)), splits.train.labels, splits.validation.labels),
         "weights": digest(model.name, *model.get_weights()),
         "arguments": json.dumps([batch_size, seed, class_weight, cached, precision, fold]),
@@ -404,7 +411,10 @@ def _augmenters(phase, seed):
     "The layers that a phase augments with, in order"
     import keras
 
-    layers = [keras.layers.RandAugment(value_range=(0, 255), seed=seed, name="rand_augment")] if phase.augment else []
+    layers = [keras.layers.RandAugment(value_range=(0, 255), seed=seed, name="rand_augment")] if phase.augment is True else []
+    if callable(phase.augment):
+        augmentation(phase.augment, seed, 0)  # whatever it drew before, this run draws the same
+        layers.append(phase.augment)
     if phase.mix:
         layers.append({"mixup": keras.layers.MixUp, "cutmix": keras.layers.CutMix}[phase.mix](seed=seed, name=phase.mix))
     return layers
@@ -418,7 +428,7 @@ def _augmenting(model, layers):
         def train_step(self, data):
             images, labels, *weights = data
             for layer in layers:
-                if layer.name == "rand_augment":
+                if not isinstance(layer, (keras.layers.MixUp, keras.layers.CutMix)):
                     images = layer(images, training=True)
                 else:
                     mixed = layer({"images": images, "labels": labels}, training=True)
