@@ -59,6 +59,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'tlcourse.backbones.BackboneSpec': ('toolkit/backbones.html#backbonespec', 'tlcourse/backbones.py'),
                                     'tlcourse.backbones._weights_file': ('toolkit/backbones.html#_weights_file', 'tlcourse/backbones.py'),
                                     'tlcourse.backbones.build': ('toolkit/backbones.html#build', 'tlcourse/backbones.py'),
+                                    'tlcourse.backbones.check_course_weights': ( 'toolkit/backbones.html#check_course_weights',
+                                                                                 'tlcourse/backbones.py'),
                                     'tlcourse.backbones.course_weights_file': ( 'toolkit/backbones.html#course_weights_file',
                                                                                 'tlcourse/backbones.py'),
                                     'tlcourse.backbones.download_weights': ( 'toolkit/backbones.html#download_weights',

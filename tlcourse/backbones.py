@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BACKBONES', 'BackboneSpec', 'register', 'Backbone', 'find_spec', 'build', 'course_weights_file',
-           'imagenet_weights_file', 'download_weights', 'load_backbone', 'weights_table']
+           'check_course_weights', 'imagenet_weights_file', 'download_weights', 'load_backbone', 'weights_table']
 
 # %% ../nbs/toolkit/09_backbones.ipynb #code-export
 import difflib
@@ -133,6 +133,24 @@ def course_weights_file(
     return path if spec.course_weights else None
 
 
+def check_course_weights(
+    path: Path,  # a bundled file
+) -> Path:       # the same
+    "The file, if its SHA-256 is the one that `SHA256SUMS` beside it gives; `ValueError` where the file is missing or altered"
+    import hashlib
+
+    expected = dict(reversed(line.split()) for line in path.with_name("SHA256SUMS").read_text(encoding="utf-8").splitlines())
+    try:
+        with path.open("rb") as file:
+            came = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        came = "no file"
+    if came != expected[path.name]:
+        raise ValueError(f"Expected the course's weights in {path} with the SHA-256 {expected[path.name][:12]}…; {came[:12]} came. "
+                         "Install tlcourse again, or copy the file from the repository.")
+    return path
+
+
 def imagenet_weights_file(
     spec: BackboneSpec,  # a backbone
 ) -> Path | None:        # the file; None where it is not on this machine, or not whole
@@ -177,12 +195,12 @@ def _weights_file(spec, weights):
     if weights == "auto":
         imagenet = imagenet_weights_file(spec)
         if imagenet or course:
-            return imagenet or course, "imagenet" if imagenet else "course"
+            return imagenet or check_course_weights(course), "imagenet" if imagenet else "course"
         raise ValueError(f"{spec.name} has no weights on this machine. weights='imagenet' downloads {spec.imagenet_mb} MB; "
                          "weights=None starts from random ones; VGG16 and ResNet50 have the course's own.")
     if weights == "course":
         if course:
-            return course, "course"
+            return check_course_weights(course), "course"
         raise ValueError(f"The course has weights for {', '.join(s.name for s in BACKBONES.values() if s.course_weights)}; "
                          f"{spec.name} came. Use weights='imagenet' or None for it.")
     path = Path(weights).expanduser()

@@ -1,0 +1,135 @@
+"""Pretraining: what a run leaves, that a killed run ends where an undisturbed one does, and what the files hold."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+TOOLS = Path(__file__).parents[1] / "tools"
+sys.path.insert(0, str(TOOLS))
+
+from pretraining import networks  # noqa: E402
+from pretraining.source import Source, crops, order_of  # noqa: E402
+
+from tlcourse.backbones import find_spec, load_backbone  # noqa: E402
+
+CLASSES = {"n01443537": (200, 60, 40), "n01629819": (40, 180, 60), "n01641577": (50, 70, 210)}
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    "A file like the official one: three classes of 60 images, each class of one colour with noise"
+    path, rng = tmp_path_factory.mktemp("source") / "tiny-imagenet-200.zip", np.random.default_rng(0)
+    with zipfile.ZipFile(path, "w") as file:
+        for name, colour in CLASSES.items():
+            for number in range(60):
+                pixels = (rng.normal(colour, 40, (64, 64, 3))).clip(0, 255).astype(np.uint8)
+                stored = io.BytesIO()
+                Image.fromarray(pixels).save(stored, "JPEG")
+                file.writestr(f"tiny-imagenet-200/train/{name}/images/{name}_{number}.JPEG", stored.getvalue())
+        file.writestr("tiny-imagenet-200/val/images/val_0.JPEG", b"not for training")
+    return path
+
+
+def command(archive, out, pixels):
+    run = [sys.executable, str(TOOLS / "pretrain.py"), "VGG16", "--source", str(archive), "--out", str(out)]
+    return [*run, "--pixels", str(pixels), *"--share 0.1 --batch-size 16 --every 2 --precision float32".split()]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(archive, tmp_path_factory):
+    out = tmp_path_factory.mktemp("whole")
+    done = subprocess.run(command(archive, out, out), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return out, done.stdout
+
+
+def weights(folder):
+    return load_backbone("VGG16", str(folder / "vgg16_course64.weights.h5"), 64).model.get_weights()
+
+
+def test_a_run_learns_and_says_how_its_weights_were_made(undisturbed):
+    out, printed = undisturbed
+    facts = json.loads((out / "vgg16_card.json").read_text())
+    assert facts["classes"] == sorted(CLASSES) and "174 images of 3 classes" in facts["source"]
+    assert facts["difference of the file from the trained network"] < 1e-3
+    assert facts["held-out accuracy"] > 0.5, printed  # chance is a third; the colours are easy
+    losses = [float(line.split("loss ")[1].split()[0]) for line in printed.splitlines() if "loss " in line]
+    assert losses[-1] < losses[0]
+
+
+def test_a_killed_run_ends_with_the_same_weights(archive, undisturbed, tmp_path):
+    run = command(archive, tmp_path, undisturbed[0])
+    with subprocess.Popen(run, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
+        for line in process.stdout:
+            if line.startswith("step 4"):
+                break
+        process.send_signal(signal.SIGKILL)
+    assert not (tmp_path / "vgg16_card.json").exists()
+    again = subprocess.run(run, capture_output=True, text=True)
+    assert "goes on from step" in again.stdout, again.stderr[-2000:]
+    for value, expected in zip(weights(tmp_path), weights(undisturbed[0]), strict=True):
+        np.testing.assert_array_equal(value, expected)
+    other = subprocess.run([*run, "--seed", "1"], capture_output=True, text=True)
+    assert other.returncode == 2 and "another recipe, seed or source" in other.stderr
+
+
+# Keras's own writer of weights
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+@pytest.mark.parametrize("name", ["VGG16", "ResNet50"])
+def test_the_finished_network_is_the_trained_one(name, tmp_path):
+    "With BatchNorm statistics as a training leaves them: none is 0 or 1"
+    model, rng = networks.trainable_network(find_spec(name), 5, 7, seed=0), np.random.default_rng(0)
+    for layer in model.layers:
+        if "bn" in layer.name:
+            shape = layer.gamma.shape
+            layer.set_weights(
+                [rng.uniform(0.5, 1.5, shape), *rng.normal(0, 0.3, (2, *shape)), rng.uniform(0.5, 2, shape)]
+            )
+    plain = networks.finished(model, find_spec(name), 64)
+    assert networks.largest_difference(model, plain) < 1e-4
+    networks.write_float16(plain, tmp_path / "half.weights.h5")
+    read = load_backbone(name, str(tmp_path / "half.weights.h5"), 64).model
+    images = rng.uniform(-120, 130, (4, 64, 64, 3)).astype(np.float32)
+    expected = plain.predict(images, verbose=0)
+    difference = np.abs(read.predict(images, verbose=0) - expected).max() / np.abs(expected).max()
+    assert 0 < difference < 5e-3
+
+
+def test_classes_that_are_left_out_are_not_trained_on(archive, tmp_path):
+    source = Source(archive, tmp_path, ["n01629819"])
+    assert source.classes == ["n01443537", "n01641577"]
+    used = np.concatenate([source.train, source.held_out])
+    assert len(np.unique(used)) == 120 and (source.pixels[used].mean(axis=(0, 1, 2))[1] < 100)
+    with pytest.raises(ValueError, match="n99"):
+        Source(archive, tmp_path, ["n99"])
+    with pytest.raises(ValueError, match="neither"):
+        Source(tmp_path / "nowhere", tmp_path)
+
+
+def test_an_epoch_sees_each_image_once_and_each_epoch_in_another_order(archive, tmp_path):
+    source = Source(archive, tmp_path)
+    first, second = order_of(source, 0, 0), order_of(source, 1, 0)
+    np.testing.assert_array_equal(np.sort(first), source.train)
+    assert not np.array_equal(first, second)
+
+
+def test_a_crop_of_a_picture_without_detail_changes_its_light_alone():
+    flat = np.full((20, 64, 64, 3), 100, np.uint8)
+    cut = crops(flat, 32, np.random.default_rng(0), 0.6, jitter=0)
+    np.testing.assert_allclose(cut, 100)
+    lit = crops(flat, 32, np.random.default_rng(0), 0.6)
+    assert (
+        lit.std(axis=(1, 2, 3)).max() < 1e-4
+        and 80 <= lit.min()
+        and lit.max() <= 120
+        and np.ptp(lit.mean((1, 2, 3))) > 5
+    )

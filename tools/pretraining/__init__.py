@@ -1,0 +1,1 @@
+"""The parts of `tools/pretrain.py`: where the images come from, and the networks that are trained."""

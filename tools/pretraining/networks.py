@@ -1,0 +1,119 @@
+"""The networks while they are trained, and what `keras.applications` makes of them afterwards."""
+
+import numpy as np
+
+from tlcourse.backbones import BackboneSpec, build
+
+EPSILON = 1e-3  # of the BatchNorm that VGG16 has while it is trained
+
+
+def with_batch_norm(spec: BackboneSpec, size):
+    "VGG16 with a BatchNorm behind each convolution, each layer named as in keras.applications; and its pooled output"
+    import keras
+
+    inputs = x = keras.Input((size, size, 3))
+    for layer in build(spec, spec.smallest).layers[1:]:
+        if not isinstance(layer, keras.layers.Conv2D):
+            x = layer.__class__.from_config(layer.get_config())(x)
+            continue
+        config = layer.get_config() | {"activation": "linear", "use_bias": False}
+        x = keras.layers.Conv2D.from_config(config)(x)
+        x = keras.layers.BatchNormalization(epsilon=EPSILON, momentum=0.9, name=f"{layer.name}_bn")(x)
+        x = keras.layers.Activation("relu", name=f"{layer.name}_relu")(x)
+    return inputs, x
+
+
+def trainable_network(spec, num_classes, teacher_features, seed):
+    "A model from preprocessed images of any size to the logits of the classes and, with a teacher, to its features"
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    if spec.name.startswith("VGG"):
+        inputs, pooled = with_batch_norm(spec, None)
+    else:
+        inputs = keras.Input((None, None, 3))
+        pooled = build(spec, spec.smallest, input_tensor=inputs).output
+    outputs = {"classes": keras.layers.Dense(num_classes, dtype="float32", name="classes")(pooled)}
+    if teacher_features:
+        outputs["teacher"] = keras.layers.Dense(teacher_features, dtype="float32", name="teacher")(pooled)
+    model = keras.Model(inputs, outputs)
+    draw = keras.initializers.HeNormal(seed)
+    for number, layer in enumerate(model.layers):
+        if isinstance(layer, keras.layers.Conv2D):
+            draw = keras.initializers.HeNormal(seed + number)
+            layer.kernel.assign(draw(layer.kernel.shape))
+        elif layer.name.endswith("_3_bn"):  # a residual block begins as the identity
+            layer.gamma.assign(np.zeros(layer.gamma.shape))
+    return model
+
+
+def finished(model, spec, size=64):
+    "The trained network as keras.applications builds it: float32, without a head, BatchNorm of VGG16 folded away"
+    import keras
+
+    # a layer's own policy is what it was built with: the copy must not compute in 16 bits
+    with_policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        plain = build(spec, size)
+    finally:
+        keras.config.set_dtype_policy(with_policy)
+    names = {layer.name for layer in model.layers}
+    for layer in plain.layers:
+        if not layer.weights:
+            continue
+        trained = model.get_layer(layer.name).get_weights()
+        if f"{layer.name}_bn" in names and isinstance(layer, keras.layers.Conv2D) and len(trained) == 1:
+            trained = folded(trained[0], model.get_layer(f"{layer.name}_bn"))
+        layer.set_weights(trained)
+    return plain
+
+
+def folded(kernel, normalization):
+    "Kernel and bias of a convolution that does what the convolution and this BatchNorm do in inference"
+    gamma, beta, mean, variance = (value.astype(np.float64) for value in normalization.get_weights())
+    scale = gamma / np.sqrt(variance + normalization.epsilon)
+    return [(kernel * scale).astype(np.float32), (beta - mean * scale).astype(np.float32)]
+
+
+def pooled_features(model):
+    "The part of the trained network that ends below the heads"
+    import keras
+
+    return keras.Model(model.input, model.get_layer("classes").input)
+
+
+def largest_difference(model, plain, size=64, seed=0):
+    "The largest difference between the features of both networks, as a share of the largest feature"
+    images = np.random.default_rng(seed).uniform(-120, 130, (8, size, size, 3)).astype(np.float32)
+    trained = in_float32(pooled_features(model)).predict(images, verbose=0)
+    exported = plain.predict(images, verbose=0)
+    return float(np.abs(trained - exported).max() / np.abs(trained).max())
+
+
+def in_float32(model):
+    "A copy of the model that computes in 32 bits"
+    import keras
+
+    def copied(layer):
+        config = layer.get_config()
+        config["dtype"] = "float32"
+        return layer.__class__.from_config(config)
+
+    copy = keras.models.clone_model(model, clone_function=copied)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def write_float16(plain, path):
+    "Write the weights in 16 bits, in a file that the same network in 32 bits reads"
+    import keras
+
+    def halved(layer):
+        config = layer.get_config()
+        config["dtype"] = "float16"
+        return layer.__class__.from_config(config)
+
+    half = keras.models.clone_model(plain, clone_function=halved)
+    half.set_weights([weight.astype(np.float16) for weight in plain.get_weights()])
+    half.save_weights(path)
