@@ -43,7 +43,14 @@ ORDER = [
     "transferability",
     "model_selection",
     "demo",
+    "ledger",
+    "checking",
+    "student",
     "course_files",
+    "reports",
+    "walls",
+    "sandbox",
+    "grading",
     "cli",
 ]
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_"))
