@@ -11,7 +11,7 @@ import pytest
 import tlcourse
 from tlcourse import backbones, cli, course_files, demo, downloads
 
-COMMANDS = ["lab", "demo", "datasets", "weights", "tune"]
+COMMANDS = ["lab", "demo", "datasets", "weights", "tune", "progress", "class", "grade"]
 
 
 def tlcourse_process(*arguments, **options):
@@ -42,7 +42,7 @@ def test_help_shows_an_example_and_imports_nothing_heavy(command):
     "arguments, expected",
     [
         (["lba"], "there is no command 'lba'. Did you mean `tlcourse lab`?"),
-        (["xyzzy"], "Commands are lab, demo, datasets, weights, tune, cache."),
+        (["xyzzy"], "Commands are lab, demo, datasets, weights, tune, cache, progress, class, grade."),
         (["demo", "--seeds", "-1"], "expected a whole number from 1"),
         (["lab", "a", "b"], "unrecognized arguments: b"),
     ],

@@ -55,7 +55,14 @@ ORDER = [
     "widgets",
     "lab_app",
     "demo",
+    "ledger",
+    "checking",
+    "student",
     "course_files",
+    "reports",
+    "walls",
+    "sandbox",
+    "grading",
     "cli",
 ]
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_"))

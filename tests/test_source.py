@@ -10,7 +10,7 @@ SCRIPTS = Path(sys.executable).parent
 
 
 def contents(top):
-    paths = [*top.glob("nbs/**/*.ipynb"), *top.glob("tlcourse/*.py")]
+    paths = [*top.glob("nbs/**/*.ipynb"), *top.glob("tlcourse/**/*.py")]
     return {
         path.relative_to(top).as_posix(): path.read_bytes() for path in paths if ".ipynb_checkpoints" not in path.parts
     }

@@ -90,6 +90,53 @@ def _cache(arguments):
     print(f"{len(table)} entries, {table['mb'].sum():,.1f} MB, in {feature_cache.features_folder()}")
     return 0
 
+# %% ../nbs/toolkit/31_cli.ipynb #code-exercises
+def _progress(arguments):
+    """show what you have done in the exercises, or export it to a file
+
+    The ledger stays on this machine; an exported file goes where you send it.
+    """
+    from tlcourse import reports
+
+    if arguments.export:
+        print(f"{reports.export(arguments.export)} lines are in {arguments.export}")
+        return 0
+    table = reports.progress()
+    print(table.drop(columns="until right").round({"seconds": 0}).to_string() if len(table) else "There is nothing in the ledger yet. A check of an exercise writes a line.")
+    return 0
+
+
+def _class(arguments):
+    """merge the exported ledgers of a class into a table and a plot
+
+    Shows who is where, which exercise stops most, and which wrong answer is the commonest. Both go into files too.
+    """
+    from pathlib import Path
+
+    from tlcourse import reports
+
+    table = reports.class_table(arguments.folder)
+    summary = reports.class_summary(arguments.folder)
+    out = Path(arguments.out or arguments.folder)
+    out.mkdir(parents=True, exist_ok=True)
+    table.to_csv(out / "class.csv")
+    summary.to_csv(out / "class-exercises.csv")
+    reports.draw_class(arguments.folder).savefig(out / "class.png", dpi=150)
+    print(table.to_string(), summary.to_string(), f"The tables and the plot are in {out}.", sep="\n\n")
+    return 0
+
+
+def _grade(arguments):
+    """grade submitted notebooks of exercises, each in a sandbox
+
+    Points count for what the answers do; what a submission prints, redefines or writes counts for nothing.
+    """
+    from tlcourse import grading, walls
+
+    print(grading.summary(grading.grade(arguments.notebooks, arguments.out, walls.Limits(notebook_seconds=arguments.seconds, memory_mb=arguments.memory))))
+    print(f"The table is in {arguments.out}")
+    return 0
+
 # %% ../nbs/toolkit/31_cli.ipynb #code-tune
 def _tune(arguments):
     """search for the hyperparameters of a classifier, on one machine or several
@@ -157,6 +204,9 @@ _commands = {
     "weights": (_weights, "tlcourse weights --download ResNet50"),
     "tune": (_tune, "tlcourse tune --trials 60 --storage postgresql://user:password@host/name --study mine"),
     "cache": (_cache, "tlcourse cache --clear"),
+    "progress": (_progress, "tlcourse progress --export ada.jsonl"),
+    "class": (_class, "tlcourse class exported-ledgers"),
+    "grade": (_grade, "tlcourse grade submissions/*.ipynb --out grades.csv"),
 }
 
 # %% ../nbs/toolkit/31_cli.ipynb #code-parser-2
@@ -192,6 +242,15 @@ def _parser():
     add("--storage", metavar="WHERE", help="a journal file, sqlite:///FILE, or postgresql://user:password@host/name (default: a journal file in the cache folder)")
     add("--study", metavar="NAME", help="name of the study (default: made from what is searched)")
     commands["cache"].add_argument("--clear", action="store_true", help="remove everything in it")
+    commands["progress"].add_argument("--export", metavar="FILE", help="write the ledger to this file, one line of JSON a try")
+    add = commands["class"].add_argument
+    add("folder", metavar="DIR", help="a folder of exported ledgers, one file a learner")
+    add("--out", metavar="DIR", help="where the tables and the plot go (default: the same folder)")
+    add = commands["grade"].add_argument
+    add("notebooks", nargs="+", metavar="NOTEBOOK", help="submitted notebooks of exercises")
+    add("--out", default="grades.csv", metavar="FILE", help="the table of points (default: %(default)s)")
+    add("--seconds", type=_count, default=600, metavar="N", help="what one notebook may take (default: %(default)s)")
+    add("--memory", type=_count, default=6144, metavar="MB", help="address space of one notebook (default: %(default)s)")
     return parser
 
 # %% ../nbs/toolkit/31_cli.ipynb #code-message

@@ -14,6 +14,8 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
+from .student import student_copy
+
 # %% ../nbs/toolkit/30_course_files.ipynb #code-package-path-str-files-tlcourse
 _package = Path(str(files("tlcourse"))).resolve()
 _folders = ("lessons", "exercises", "toolkit")
@@ -157,7 +159,7 @@ def copy_course(
         outcomes = [] if readable else [(_manifest_name, "damaged, made anew: a file that differs from the course's counts as yours")]
         try:
             for name, path in course_files().items():
-                outcome, entries[name] = _copy_file(folder / name, path.read_bytes(), entries.get(name), version)
+                outcome, entries[name] = _copy_file(folder / name, student_copy(path.read_bytes()), entries.get(name), version)
                 outcomes.append((name, outcome))
         finally:  # what was copied before an error stays known as copied
             content = json.dumps({"version": version, "files": entries}, indent=1) + "\n"

@@ -71,9 +71,9 @@ def student_copy(
     try:
         notebook = json.loads(content)
         cells = notebook["cells"]
+        guesses = guess_cells(notebook)
     except (ValueError, KeyError, TypeError):
         return content
-    guesses = guess_cells(notebook)
     if any(re.fullmatch(r"ex\d+-stub", str(cell.get("id"))) for cell in cells):
         notebook["cells"] = [_empty(cell) for cell in cells if not _is_proof(cell)]
     elif guesses:
