@@ -46,10 +46,11 @@ ORDER = [
     "grad_cam",
     "lab_run",
     "instant_head",
+    "preparation_bench",
     "widgets",
-    "lab_app",
     "demo",
     "course_files",
+    "lab_app",
     "cli",
 ]
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_"))
