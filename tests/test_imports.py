@@ -52,8 +52,8 @@ ORDER = [
     "grad_cam",
     "lab_run",
     "instant_head",
+    "preparation_bench",
     "widgets",
-    "lab_app",
     "demo",
     "ledger",
     "checking",
@@ -63,6 +63,7 @@ ORDER = [
     "walls",
     "sandbox",
     "grading",
+    "lab_app",
     "cli",
 ]
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_"))

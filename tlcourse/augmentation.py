@@ -423,7 +423,7 @@ class Trial:
     def draw(self) -> "matplotlib.figure.Figure":  # noqa: F821
         "The images in a row, and below them what they became"
         names = [self.before.class_names[label] for label in self.before.labels]
-        return draw_grid([*self.before.images, *self.after.images], [*names, *names], text("bench: title", name=self.before.name), columns=len(names))
+        return draw_grid([*self.before.images, *self.after.images], [*names, *names], text("bench: grid", name=self.before.name), columns=len(names))
 
 
 def try_transforms(

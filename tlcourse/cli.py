@@ -19,10 +19,14 @@ def _lab(arguments):
     """copy the course into a folder and open it in JupyterLab
 
     Your edits are never overwritten: where you changed a notebook, a newer version goes beside it.
-    Ctrl-C ends JupyterLab.
+    Ctrl-C ends JupyterLab. With --app, only the fine-tuning lab is served, as an app.
     """
     from tlcourse.course_files import copy_course, open_lab
 
+    if arguments.app:
+        from tlcourse.lab_app import open_app
+
+        return open_app(arguments.folder, browser=arguments.browser, port=arguments.port)
     outcomes = copy_course(arguments.folder)
     for name, outcome in outcomes:
         if outcome not in ("copied", "up to date", "yours, kept"):
@@ -225,6 +229,7 @@ def _parser():
     add("folder", nargs="?", default="transfer-learning-course", metavar="DIR", help="where your copy of the course is or goes (default: %(default)s)")
     add("--no-browser", dest="browser", action="store_false", help="print the address instead of opening it")
     add("--port", type=_count, metavar="N", help="port of JupyterLab on this machine (default: the first free one from 8888)")
+    add("--app", action="store_true", help="serve the fine-tuning lab alone, through Voilà; runs are kept in DIR")
     add = commands["demo"].add_argument
     add("--seeds", type=_count, default=1, metavar="N", help="how often to repeat it with other random choices (default: %(default)s)")
     add("--images-per-class", type=_count, default=10, metavar="N", help="training images of each class (default: %(default)s)")

@@ -158,10 +158,11 @@ class LabRun:
 
 # %% ../nbs/toolkit/33_lab_run.ipynb #code-train
 def train(
-    settings: RunSettings,  # what to run
-    work: Work,             # of the controller; it hears of each step
-) -> LabRun:                # with its `model`; `Stopped` where it was stopped before the first epoch was over
+    settings: RunSettings,     # what to run
+    work: Work | None = None,  # of the controller; it hears of each step. By default nobody watches
+) -> LabRun:                   # with its `model`; `Stopped` where it was stopped before the first epoch was over
     "Train a classifier as the settings say"
+    work = work or Work(Controller())
     phases = settings.phases()
     work.report(doing=text("lab: loading images"))
     images = settings.load()
@@ -180,7 +181,7 @@ def train(
             raise
         history, stopped = watcher.history, True
         model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])  # or its file would name an optimizer of the course
-    work.report(doing=text("lab: evaluating"))
+    work.report(doing=text("lab: evaluating"), left=None)
     probabilities = evaluate(model, splits.validation).probabilities
     return LabRun(settings, backbone.weights, splits.how, history, watcher.starts, images.class_names, splits.validation.labels, probabilities,
                   round(watcher.seconds, 2), stopped, None, model)

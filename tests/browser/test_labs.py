@@ -1,0 +1,264 @@
+"""The labs as a learner meets them: a real JupyterLab, a real browser, from the first click to the code.
+
+Screenshots in the light and the dark theme go into the folder that SCREENSHOTS names, if it names one.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+PATIENCE = 600_000  # milliseconds: a machine with two cores may be doing something else too
+
+
+def needed(reason):
+    "Skip where the browser test was not asked for, fail where it was"
+    if os.environ.get("NEEDS_BROWSER"):
+        pytest.fail(f"{reason}: make test-browser installs it", pytrace=False)
+    pytest.skip(reason, allow_module_level=True)
+
+
+BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
+if BROWSER is None:
+    needed(f"no browser here: none of {', '.join(BROWSERS)} was found")
+try:
+    from playwright.sync_api import expect, sync_playwright
+except ImportError:
+    needed("no browser here: the package playwright is not installed")
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def request(url, method="GET", body=None, token=None):
+    asked = urllib.request.Request(url, method=method, data=body and json.dumps(body).encode())
+    if token:
+        asked.add_header("Authorization", f"token {token}")
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=20) as answer:
+        return answer.read()
+
+
+@contextlib.contextmanager
+def served(command, folder, ready):
+    "A server in a process of its own; ended with Ctrl-C, as a learner ends it"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "TLCOURSE_"))}
+    places = {}
+    for name in ("HOME", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "TLCOURSE_CACHE"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        places[name] = str(folder / name)
+    lab = Path(sys.prefix) / "share" / "jupyter" / "lab"
+    log = folder / "log.txt"
+    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with log.open("w") as file:
+        environ = dict(kept, JUPYTERLAB_DIR=str(lab), **places)
+        command = [sys.executable, "-m", "tlcourse", "lab", *command]
+        process = subprocess.Popen(command, env=environ, cwd=folder, stdout=file, stderr=file, stdin=subprocess.DEVNULL)
+    signal.signal(signal.SIGINT, ignored)
+    try:
+        deadline = time.monotonic() + 300
+        while not (found := ready(folder)):
+            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.3)
+        yield found
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0, log.read_text()
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def page():
+    "A page whose console is watched: an error in it fails the test"
+    errors = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page.set_default_timeout(PATIENCE)
+        page.set_default_navigation_timeout(PATIENCE)
+        expect.set_options(timeout=PATIENCE)
+        page.on("console", lambda message: message.type == "error" and errors.append(message.text))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        yield page
+        browser.close()
+    assert not errors
+
+
+def screenshot(page, name):
+    if folder := os.environ.get("SCREENSHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+def jupyterlab(folder):
+    "Address and token of the server, when it answers"
+    for path in (folder / "JUPYTER_RUNTIME_DIR").glob("jpserver-*.json"):
+        with contextlib.suppress(ValueError, OSError):
+            server = json.loads(path.read_text())
+            request(f"{server['url']}api/status", token=server["token"])
+            return server
+    return None
+
+
+def use_theme(server, theme):
+    address = f"{server['url']}lab/api/settings/@jupyterlab/apputils-extension:themes"
+    request(address, "PUT", {"raw": json.dumps({"theme": theme})}, server["token"])
+
+
+def open_lesson(page, server):
+    page.goto(f"{server['url']}lab/tree/lessons/01_first_transfer.ipynb?token={server['token']}")
+    page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for()
+    # The kernel is there when its indicator says so
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first.wait_for()
+
+
+def run_all(page):
+    page.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
+    page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
+
+
+def show(page, selector):
+    "Go to a widget; JupyterLab draws a cell only when it is near to what is seen"
+    deadline = time.monotonic() + PATIENCE / 1000
+    while not page.locator(selector).count():
+        assert time.monotonic() < deadline, f"{selector} never came"
+        page.locator(".jp-NotebookPanel .jp-WindowedPanel-outer").evaluate(
+            "panel => panel.scrollTo(0, panel.scrollHeight)"
+        )
+        page.wait_for_timeout(500)
+    found = page.locator(selector).first
+    found.scroll_into_view_if_needed()
+    return found
+
+
+def pixels(image):
+    return image.get_attribute("src")
+
+
+def until_changed(page, image, before):
+    deadline = time.monotonic() + PATIENCE / 1000
+    while pixels(image) in (before, None):
+        assert time.monotonic() < deadline, "the picture stayed as it was"
+        page.wait_for_timeout(50)
+    return pixels(image)
+
+
+@pytest.mark.long(400)
+def test_a_learner_fine_tunes_and_finds_the_run_again(page, tmp_path):
+    command = ["course", "--no-browser", "--port", str(free_port())]
+    with served(command, tmp_path, jupyterlab) as server:
+        open_lesson(page, server)
+        run_all(page)
+        lab = show(page, ".tlcourse-lab")
+        state = lab.locator(".tlcourse-state")
+        expect(state).to_contain_text("Ready")
+        # A long run, so that there is something to stop
+        epochs = lab.locator(".widget-inline-hbox", has_text="epochs").get_by_role("slider")
+        epochs.focus()
+        for _ in range(34):
+            page.keyboard.press("ArrowRight")
+        start, stop = lab.get_by_role("button", name="Start"), lab.get_by_role("button", name="Stop")
+        start.focus()
+        page.keyboard.press("Enter")
+        expect(start).to_be_disabled()
+        curves = lab.locator("img").first
+        first = until_changed(page, curves, "")
+        second = until_changed(page, curves, first)
+        until_changed(page, curves, second)
+        expect(state).to_contain_text("phase 2 of 2")
+        screenshot(page, "training-light")
+        lab.get_by_role("button", name="Pause").click()
+        expect(state).to_contain_text("Paused")
+        lab.get_by_role("button", name="Go on").click()
+        expect(state).to_contain_text("Training")
+        stop.click()
+        expect(state).to_contain_text("Done")
+        expect(lab.locator(".tlcourse-runs")).to_contain_text("run 1")
+        expect(lab.locator(".tlcourse-runs")).to_contain_text("of 40")
+        # Its pictures
+        for name in ("Confusion", "Mistakes", "Grad-CAM"):
+            lab.get_by_role("tab", name=name).click()
+            until_changed(page, lab.locator(".lm-TabPanel img:visible, .widget-tab img:visible").first, "")
+            screenshot(page, f"{name.lower()}-light")
+        # The code, by its button
+        lab.get_by_role("tab", name="Code").click()
+        code = lab.get_by_label("the code of this run").input_value()
+        compile(code, "the copied code", "exec")
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        lab.get_by_role("button", name="Copy the code").click()
+        assert page.evaluate("navigator.clipboard.readText()").replace("\r\n", "\n") == code
+        screenshot(page, "code-light")
+        # The instant head
+        head = show(page, ".tlcourse-instant-head")
+        accuracy = head.locator(".tlcourse-accuracy")
+        expect(accuracy).to_contain_text("right with")
+        before = accuracy.inner_text()
+        slider = head.get_by_role("slider").first
+        slider.focus()
+        for _ in range(8):
+            page.keyboard.press("ArrowLeft")
+        expect(accuracy).not_to_have_text(before)
+        expect(accuracy).to_contain_text("right with 20 training images")
+        screenshot(page, "instant-head-light")
+        box = head.locator(".noUi-handle").nth(1).bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 150, box["y"] + box["height"] / 2, steps=5)
+        page.mouse.up()
+        expect(accuracy).to_contain_text("points")
+        # A new page finds the run, in the other theme
+        use_theme(server, "JupyterLab Dark")
+        page.reload()
+        page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for()
+        page.locator("body[data-jp-theme-light=false]").wait_for()
+        run_all(page)
+        lab = show(page, ".tlcourse-lab")
+        expect(lab.locator(".tlcourse-runs")).to_contain_text("run 1")
+        until_changed(page, lab.locator("img").first, "")
+        screenshot(page, "runs-dark")
+        lab.get_by_role("tab", name="Code").click()
+        assert lab.get_by_label("the code of this run").input_value() == code
+        screenshot(page, "code-dark")
+        show(page, ".tlcourse-instant-head")
+        screenshot(page, "instant-head-dark")
+
+
+def voila(port):
+    def ready(folder):
+        with contextlib.suppress(OSError):
+            request(f"http://127.0.0.1:{port}/static/favicon.ico")
+            return f"http://127.0.0.1:{port}/"
+        return None
+
+    return ready
+
+
+@pytest.mark.long(100)
+def test_the_app_is_the_lab_alone(page, tmp_path):
+    pytest.importorskip("voila", reason="the package voila is not installed")
+    port = free_port()
+    with served(["demo", "--app", "--no-browser", "--port", str(port)], tmp_path, voila(port)) as address:
+        page.goto(address)
+        lab = page.locator(".tlcourse-lab")
+        lab.wait_for()
+        expect(page.locator(".jp-InputArea:visible")).to_have_count(0)
+        screenshot(page, "app")
+        lab.get_by_role("button", name="Start").click()
+        expect(lab.locator(".tlcourse-state")).to_contain_text("Done")
+        expect(lab.locator(".tlcourse-runs")).to_contain_text("run 1")
+        screenshot(page, "app-done")
+    assert (tmp_path / "demo" / "runs" / "001" / "state.npz").exists()
