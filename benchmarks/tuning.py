@@ -129,7 +129,7 @@ def against_kerastuner(options):
     clock, cpu = theirs / our_time
     print(precision.processor())
     print(
-        f"{options.configurations} heads on {len(splits.train)} + {len(splits.validation)} images at {options.size} px, "
+        f"{options.configurations} heads on {len(splits.train)} + {len(splits.validation)} images, {options.size} px, "
         f"{options.epochs} epochs: tuning.search {our_time[0]:.0f} s; KerasTuner {theirs[0]:.0f} s, scaled from "
         f"{len(few)} configurations of two epochs: {clock:.0f} times as fast ({cpu:.0f} times in CPU time)",
         flush=True,

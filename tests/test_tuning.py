@@ -160,7 +160,7 @@ def test_the_test_part_is_never_looked_at(splits, backbone):
 
 
 def test_cross_validation_is_the_mean_over_folds_with_no_group_on_both_sides(splits, backbone):
-    bench = tuning.Workbench(splits, backbone, 3, epochs=2)
+    bench = tuning.Workbench(splits, backbone, 2, epochs=2)
     result = bench.measure({"learning_rate": 1e-2})
     singles = []
     for train, validation in bench.folds():
@@ -561,7 +561,7 @@ def test_tune_works_on_one_study_and_goes_on(tmp_path, monkeypatch, capsys):
     Path("space.json").write_text(
         json.dumps({"learning_rate": {"low": 1e-3, "high": 0.1}, "depth": {"0": {}, "1": {"width": [8, 16]}}})
     )
-    small = data.load("digits").sample(6)
+    small = data.load("digits").sample(8)
     monkeypatch.setattr(data, "load", lambda name: small)
     command = ["tune", "--space", "space.json", "--storage", "mine.journal", "--study", "mine", "--epochs", "1"]
     assert cli.main([*command, "--trials", "2"]) == 0
