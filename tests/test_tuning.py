@@ -1,5 +1,6 @@
 """A search finds what it should, loses nothing, and says what is wrong before the first trial."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -102,7 +103,9 @@ def test_a_parameter_of_one_choice_is_there_with_it_only(splits, backbone):
 
 def test_a_trial_is_a_fine_tuning(splits, backbone):
     space = {"learning_rate": (1e-3, 1e-2), "depth": [0, 1], "width": 16, "dropout": 0.3, "schedule": "cosine"}
-    study = tuning.search(splits, backbone, space, "random", "none", 4, storage="memory", epochs=3, score="loss", seed=5)
+    study = tuning.search(
+        splits, backbone, space, "random", "none", 4, storage="memory", epochs=3, score="loss", seed=5
+    )
     assert {trial.params["depth"] for trial in study.trials} == {0, 1}
     for trial in study.trials:
         settings = tuning.complete(trial.user_attrs["settings"])
@@ -114,16 +117,26 @@ def test_a_trial_is_a_fine_tuning(splits, backbone):
         assert trial.user_attrs["accuracy"] == pytest.approx(history["val_accuracy"][best], abs=0.06)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's save, with NumPy 2
 def test_the_best_trial_becomes_a_model(splits, backbone, tmp_path):
     import keras
 
-    study = tuning.search(splits, backbone, {"learning_rate": (1e-3, 1e-1), "depth": 1, "width": 8}, n_trials=3, storage="memory", epochs=3)
+    study = tuning.search(
+        splits,
+        backbone,
+        {"learning_rate": (1e-3, 1e-1), "depth": 1, "width": 8},
+        n_trials=3,
+        storage="memory",
+        epochs=3,
+    )
     model = tuning.train_best(study, splits, backbone)
     assert [layer.units for layer in model.layers if isinstance(layer, keras.layers.Dense)] == [8, 10]
     probabilities = model.predict(splits.validation.images[:, ::2, ::2].astype("float32"), verbose=0)
     model.save(tmp_path / "best.keras")
     loaded = keras.models.load_model(tmp_path / "best.keras")
-    np.testing.assert_allclose(loaded.predict(splits.validation.images[:, ::2, ::2].astype("float32"), verbose=0), probabilities, atol=1e-5)
+    np.testing.assert_allclose(
+        loaded.predict(splits.validation.images[:, ::2, ::2].astype("float32"), verbose=0), probabilities, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("space", [{"cut": ["head", "block5"]}, {"recipe": ["feature_extraction", "top_stage"]}])
@@ -139,14 +152,15 @@ def test_the_test_part_is_never_looked_at(splits, backbone):
             raise AssertionError(f"the test part was asked for its {name}")
 
     guarded = Splits(splits.train, splits.validation, Untouchable())
-    for part in ("validation", 2):
-        tuning.search(guarded, backbone, {"learning_rate": (1e-3, 1e-1), "augment": [0, 1], "cut": ["head", "block5"]}, "random", "none", 4, storage="memory", epochs=1, part=part)
+    space = {"cut": ["head", "block5"]}
+    tuning.search(guarded, backbone, space, "grid", "none", 2, storage="memory", epochs=1)
+    tuning.search(guarded, backbone, {"augment": [0, 1]}, "grid", "none", 2, storage="memory", epochs=1, part=2)
     with pytest.raises(ValueError, match="looked at once, when the search is over"):
         tuning.search(splits, backbone, SMALL, part="test")
 
 
 def test_cross_validation_is_the_mean_over_folds_with_no_group_on_both_sides(splits, backbone):
-    bench = tuning.Workbench(splits, backbone, 3, epochs=2)
+    bench = tuning.Workbench(splits, backbone, 2, epochs=2)
     result = bench.measure({"learning_rate": 1e-2})
     singles = []
     for train, validation in bench.folds():
@@ -159,7 +173,9 @@ def test_cross_validation_is_the_mean_over_folds_with_no_group_on_both_sides(spl
 
 
 def test_a_pruned_trial_ends_early_and_does_not_win(splits, backbone):
-    study = tuning.search(splits, backbone, {"learning_rate": (1e-6, 1e-1)}, "random", "hyperband", 30, storage="memory", epochs=9)
+    study = tuning.search(
+        splits, backbone, {"learning_rate": (1e-6, 1e-1)}, "random", "hyperband", 30, storage="memory", epochs=9
+    )
     pruned = [trial for trial in study.trials if trial.state == PRUNED]
     assert pruned and all(len(trial.intermediate_values) < 9 for trial in pruned)
     assert study.best_trial.state == COMPLETE
@@ -231,7 +247,9 @@ def test_seconds_end_the_search(splits, backbone):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trials, "time", Clock())
-        patch.setattr(tuning, "suggest", lambda *arguments, suggest=tuning.suggest: started.append(1) or suggest(*arguments))
+        patch.setattr(
+            tuning, "suggest", lambda *arguments, suggest=tuning.suggest: started.append(1) or suggest(*arguments)
+        )
         patch.setattr(tuning, "_probe", lambda *arguments: None)
         study = tuning.search(splits, backbone, SMALL, "random", seconds=35.0, storage="memory", epochs=1)
     assert len(study.trials) == 4
@@ -252,7 +270,10 @@ def test_seconds_end_the_search(splits, backbone):
         ({"space": {"dropout": (0.0, 1.0)}}, "to below 1; a bound of 1.0 came"),
         ({"space": {"optimizer": ["adm", "sgd"]}}, "Did you mean 'adam'"),
         ({"space": {"optimizer": {"sgd": {"momentun": (0, 0.9)}}}}, "Did you mean 'momentum'"),
-        ({"space": {"learning_rate": (0.01, 0.1), "optimizer": {"sgd": {"learning_rate": (0.1, 1.0)}}}}, "each parameter once"),
+        (
+            {"space": {"learning_rate": (0.01, 0.1), "optimizer": {"sgd": {"learning_rate": (0.1, 1.0)}}}},
+            "each parameter once",
+        ),
         ({"space": {"learning_rate": 0.1}}, "something to search"),
         ({"space": {"cut": ["head", "block6"]}}, "Did you mean 'block"),
         ({"space": {"cut": ["head", "block5"], "recipe": ["auto", "bit"]}}, "not both"),
@@ -273,13 +294,10 @@ def test_bad_input_is_told_before_the_first_trial(options, message, splits, back
     monkeypatch.setattr(trials, "_run", lambda *arguments: pytest.fail("a trial ran"))
     with pytest.raises(ValueError, match=message) as caught:
         tuning.search(splits, backbone, **({"space": SMALL, "n_trials": 2, "storage": "memory"} | options))
-    shown = caught.value
-    while shown:
-        assert "secret" not in str(shown) or shown.__suppress_context__ is False and shown is not caught.value
-        shown = shown.__cause__
+    assert "secret" not in str(caught.value) and "secret" not in str(caught.value.__cause__)
 
 
-@pytest.mark.skipif(bool(shutil.which("nothing")) or __import__("importlib").util.find_spec("torch") is not None, reason="PyTorch is here")
+@pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="PyTorch is here")
 def test_a_gaussian_process_needs_pytorch(splits, backbone):
     with pytest.raises(ValueError, match="pip install torch"):
         tuning.search(splits, backbone, SMALL, "gp", storage="memory")
@@ -315,15 +333,26 @@ def test_a_torn_line_at_the_end_of_a_journal_is_taken_away(tmp_path):
     path.write_bytes(whole + whole[: len(whole) // 2].rstrip(b"\n"))
     study = optuna.load_study(storage=trials.open_storage(path), study_name="one")
     study.enqueue_trial({})
-    assert path.read_bytes().startswith(whole) and len(optuna.load_study(storage=trials.open_storage(path), study_name="one").trials) == 1
+    assert (
+        path.read_bytes().startswith(whole)
+        and len(optuna.load_study(storage=trials.open_storage(path), study_name="one").trials) == 1
+    )
 
 
 # Pictures
 
 
 def test_pictures(splits, backbone):
-    study = tuning.search(splits, backbone, SMALL | {"dropout": (0.0, 0.5)}, "random", "median", 16, storage="memory", epochs=2)
-    for figure in (tuning.draw_history(study), tuning.draw_importance(study), tuning.draw_parallel(study), tuning.draw_slice(study), tuning.draw_surface(study, "learning_rate", "dropout")):
+    study = tuning.search(
+        splits, backbone, SMALL | {"dropout": (0.0, 0.5)}, "random", "median", 16, storage="memory", epochs=2
+    )
+    for figure in (
+        tuning.draw_history(study),
+        tuning.draw_importance(study),
+        tuning.draw_parallel(study),
+        tuning.draw_slice(study),
+        tuning.draw_surface(study, "learning_rate", "dropout"),
+    ):
         assert figure.get_suptitle() or figure.axes[0].get_title()
     best = tuning.draw_history(study).axes[0].lines[0].get_ydata()
     complete = [trial.value for trial in study.trials if trial.state == COMPLETE]
@@ -382,7 +411,9 @@ def postgresql():
     if os.getuid() == 0:  # the server refuses to run as root
         import pwd
 
-        name = next((name for name in ("postgres", "nobody") if name in {entry.pw_name for entry in pwd.getpwall()}), None)
+        name = next(
+            (name for name in ("postgres", "nobody") if name in {entry.pw_name for entry in pwd.getpwall()}), None
+        )
         if name is None:
             pytest.skip("PostgreSQL does not run as root, and there is no other user here")
         user = {"user": name, "group": pwd.getpwnam(name).pw_gid, "extra_groups": []}
@@ -392,9 +423,26 @@ def postgresql():
         shutil.chown(folder / "password", user["user"])
     run = dict(check=True, capture_output=True, cwd=folder, env={"PATH": os.environ["PATH"], "LC_ALL": "C"}, **user)
     try:
-        subprocess.run([programs / "initdb", "-D", folder / "data", "-U", "tuner", "--auth=scram-sha-256", "--encoding=UTF8", "--pwfile", folder / "password", "--no-sync"], **run)
+        subprocess.run(
+            [
+                programs / "initdb",
+                "-D",
+                folder / "data",
+                "-U",
+                "tuner",
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                "--pwfile",
+                folder / "password",
+                "--no-sync",
+            ],
+            **run,
+        )
         settings = f"-p {port} -h 127.0.0.1 -k {folder} -F"
-        subprocess.run([programs / "pg_ctl", "-D", folder / "data", "-l", folder / "log", "-w", "-o", settings, "start"], **(run | {"capture_output": False, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}))
+        subprocess.run(
+            [programs / "pg_ctl", "-D", folder / "data", "-l", folder / "log", "-w", "-o", settings, "start"],
+            **(run | {"capture_output": False, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}),
+        )
         try:
             yield f"postgresql://tuner:open%20sesame@127.0.0.1:{port}/postgres"
         finally:
@@ -418,17 +466,30 @@ def a_storage(kind, tmp_path):
 def test_of_four_workers_two_are_killed_and_no_trial_is_lost(kind, tmp_path):
     count = 24
     with a_storage(kind, tmp_path) as where:
-        workers = [subprocess.Popen([sys.executable, "-c", WORKER, where, "shared", str(count)], stdout=subprocess.PIPE, text=True) for _ in range(4)]
+        workers = [
+            subprocess.Popen(
+                [sys.executable, "-c", WORKER, where, "shared", str(count)], stdout=subprocess.PIPE, text=True
+            )
+            for _ in range(4)
+        ]
         try:
             assert [worker.stdout.readline() for worker in workers] == ["ready\n"] * 4
             study = optuna.load_study(study_name="shared", storage=trials.open_storage(where))
-            before = wait_until(lambda: study.trials, lambda found: sum(trial.state == COMPLETE for trial in found) >= 6 and victims(found, workers))
+            before = wait_until(
+                lambda: study.trials,
+                lambda found: sum(trial.state == COMPLETE for trial in found) >= 6 and victims(found, workers),
+            )
             for worker in victims(before, workers):
                 worker.kill()
                 worker.wait()
             killed = study.trials
-            lost = [trial for trial in killed if trial.state.name == "RUNNING" and int(trial.user_attrs["worker"].split()[1]) in
-                    {worker.pid for worker in workers if worker.returncode == -signal.SIGKILL}]
+            lost = [
+                trial
+                for trial in killed
+                if trial.state.name == "RUNNING"
+                and int(trial.user_attrs["worker"].split()[1])
+                in {worker.pid for worker in workers if worker.returncode == -signal.SIGKILL}
+            ]
             left = [worker for worker in workers if worker.returncode is None]
             assert len(left) == 2
             for worker in left:
@@ -459,7 +520,11 @@ def test_of_four_workers_two_are_killed_and_no_trial_is_lost(kind, tmp_path):
 
 def victims(found, workers):
     "Two workers that have a trial running with its parameters, if there are"
-    running = {int(trial.user_attrs["worker"].split()[1]) for trial in found if trial.state.name == "RUNNING" and trial.params and trial.user_attrs}
+    running = {
+        int(trial.user_attrs["worker"].split()[1])
+        for trial in found
+        if trial.state.name == "RUNNING" and trial.params and trial.user_attrs
+    }
     chosen = [worker for worker in workers if worker.pid in running]
     return chosen[:2] if len(chosen) >= 2 else None
 
@@ -478,7 +543,9 @@ def test_a_search_in_a_database_goes_on(kind, splits, backbone, tmp_path):
         options = dict(sampler="tpe", storage=where, study="mine", epochs=1)
         tuning.search(splits, backbone, SMALL, n_trials=2, **options)
         study = tuning.search(splits, backbone, SMALL, n_trials=4, **options)
-        assert params(study) == params(tuning.search(splits, backbone, SMALL, n_trials=4, **(options | {"storage": "memory"})))
+        assert params(study) == params(
+            tuning.search(splits, backbone, SMALL, n_trials=4, **(options | {"storage": "memory"}))
+        )
         if kind == "postgresql":
             with pytest.raises(ValueError, match="password authentication failed") as caught:
                 tuning.search(splits, backbone, SMALL, **(options | {"storage": where.replace("sesame", "barley")}))
@@ -491,8 +558,10 @@ def test_a_search_in_a_database_goes_on(kind, splits, backbone, tmp_path):
 def test_tune_works_on_one_study_and_goes_on(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("settings.ini").write_text("[tlcourse]\nbackbone = VGG16\nimage_size = 32\ndataset = digits\n")
-    Path("space.json").write_text(json.dumps({"learning_rate": {"low": 1e-3, "high": 0.1}, "depth": {"0": {}, "1": {"width": [8, 16]}}}))
-    small = data.load("digits").sample(6)
+    Path("space.json").write_text(
+        json.dumps({"learning_rate": {"low": 1e-3, "high": 0.1}, "depth": {"0": {}, "1": {"width": [8, 16]}}})
+    )
+    small = data.load("digits").sample(8)
     monkeypatch.setattr(data, "load", lambda name: small)
     command = ["tune", "--space", "space.json", "--storage", "mine.journal", "--study", "mine", "--epochs", "1"]
     assert cli.main([*command, "--trials", "2"]) == 0

@@ -11,6 +11,7 @@ import os
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,7 +65,9 @@ def _database(url):
         options["connect_args"] = {"connect_timeout": 10}
     for patience in range(10, -1, -1):
         try:
-            return optuna.storages.RDBStorage(parts.render_as_string(hide_password=False), engine_kwargs=options)
+            storage = optuna.storages.RDBStorage(parts.render_as_string(hide_password=False), engine_kwargs=options)
+            weakref.finalize(storage, storage.engine.dispose)  # or its connections stay open until they are collected
+            return storage
         except ImportError as error:
             hint = 'pip install "psycopg[binary]"' if parts.get_backend_name() == "postgresql" else f"pip install {error.name or parts.get_driver_name()}"
             raise ValueError(f"Expected a driver for {shown}; there is none here. `{hint}` installs it.") from None

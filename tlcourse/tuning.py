@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PARAMETERS', 'HEAD_SPACE', 'SAMPLERS', 'PRUNERS', 'complete', 'build', 'phases_of', 'Workbench', 'make_sampler',
            'make_pruner', 'search', 'best_settings', 'train_best', 'trials_table', 'draw_history', 'importance',
-           'draw_importance', 'draw_parallel', 'draw_slice', 'draw_surface']
+           'draw_importance', 'draw_parallel', 'draw_slice', 'draw_surface', 'Contest', 'beat_the_tuner']
 
 # %% ../nbs/lessons/08_hyperparameters.ipynb #code-export
 import difflib
@@ -348,7 +348,7 @@ def search(
     if count_done(found) >= (n_trials or math.inf):
         return found
     bench.features()  # they are no part of the time
-    if seconds is not None:
+    if seconds is not None and best_value(found) is None:
         _probe(bench, entries, seconds)
     try:
         run_trials(found, _objective(bench, entries, score, seed, pruner != "none"), n_trials, seconds, stop, progress)
@@ -412,6 +412,8 @@ def _middle(entry):
 def _objective(bench, entries, score, seed, prunes):
     import optuna
 
+    last = bench.epochs if bench.part == "validation" else bench.part
+
     def objective(trial):
         settings = suggest(trial, entries)
         trial.set_user_attr("settings", settings)
@@ -419,7 +421,7 @@ def _objective(bench, entries, score, seed, prunes):
         def report(step, so_far):
             if prunes:
                 trial.report(so_far[score], step)
-                if trial.should_prune():
+                if step < last and trial.should_prune():
                     for name in ("accuracy", "loss"):
                         trial.set_user_attr(name, so_far[name])
                     raise optuna.TrialPruned
@@ -641,3 +643,96 @@ def draw_surface(
     axis.legend(loc="upper left", fontsize=8)
     figure.colorbar(filled, ax=axis, label=_score_name(study))
     return figure
+
+# %% ../nbs/lessons/08_hyperparameters.ipynb #code-contest
+class Contest:
+    "A hidden surface and three who look for its top, a try each in turn: you, random search and TPE"
+    def __init__(self,
+        surface: pd.DataFrame,  # the score; columns: values of one parameter, rows: values of the other
+        seed: int = 0,          # decides what the other two try
+    ):
+        import optuna
+
+        self.surface = surface
+        self.tries = {"you": [], "random": [], "tpe": []}
+        with quiet_optuna():
+            self._studies = {name: optuna.create_study(direction="maximize", sampler=make_sampler(name, seed)) for name in ("random", "tpe")}
+
+    def pick(self,
+        column,         # a value of the surface's columns
+        row,            # a value of its rows
+    ) -> float:         # the score there
+        "Your next try; the other two make one as well. `ValueError` for a place that is not on the surface"
+        if column not in self.surface.columns or row not in self.surface.index:
+            raise ValueError(f"Expected a column from {list(self.surface.columns)} and a row from {list(self.surface.index)}; {column!r} and {row!r} came.")
+        rows, columns = self.surface.shape
+        self._note("you", list(self.surface.columns).index(column), list(self.surface.index).index(row))
+        with quiet_optuna():
+            for name, study in self._studies.items():
+                trial = study.ask()
+                study.tell(trial, self._note(name, trial.suggest_int("column", 0, columns - 1), trial.suggest_int("row", 0, rows - 1)))
+        return self.tries["you"][-1][2]
+
+    def _note(self, name, column, row):
+        value = float(self.surface.iat[row, column])
+        self.tries[name].append((column, row, value))
+        return value
+
+    def standing(self) -> pd.DataFrame:  # one row a player: tries, best, and what is missing to the top
+        "Who has found what"
+        best = {name: max((value for *_, value in tries), default=np.nan) for name, tries in self.tries.items()}
+        return pd.DataFrame({"tries": {name: len(tries) for name, tries in self.tries.items()}, "best": best, "missing": {name: self.surface.to_numpy().max() - value for name, value in best.items()}})
+
+    def draw(self,
+        reveal: bool = False,   # show the surface
+    ) -> "matplotlib.figure.Figure":  # noqa: F821
+        "Where the three have looked; the surface below only where it is asked for"
+        import matplotlib.pyplot as plt
+
+        figure, axis = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
+        plt.close(figure)
+        low, high = self.surface.to_numpy().min(), self.surface.to_numpy().max()
+        shown = self.surface if reveal else self.surface * np.nan
+        axis.set_facecolor("#eeeeee")
+        image = axis.imshow(shown, origin="lower", aspect="auto", cmap="viridis", vmin=low, vmax=high)
+        for (name, tries), (shift, marker, colour) in zip(self.tries.items(), [(-0.25, "o", "#D55E00"), (0.0, "s", "#56B4E9"), (0.25, "^", "#F0E442")]):
+            axis.scatter([column + shift for column, *_ in tries], [row for _, row, _ in tries], c=colour, marker=marker, s=45, edgecolors="black", label=text(f"contest: {name}"))
+        axis.set(xticks=range(self.surface.shape[1]), yticks=range(self.surface.shape[0]), xlim=(-0.5, self.surface.shape[1] - 0.5), ylim=(-0.5, self.surface.shape[0] - 0.5),
+                 xlabel=self.surface.columns.name, ylabel=self.surface.index.name, title=text("contest: title", count=len(self.tries["you"])))
+        axis.set_xticklabels([f"{value:.2g}" for value in self.surface.columns], rotation=45)
+        axis.set_yticklabels([f"{value:.2g}" for value in self.surface.index])
+        axis.legend(loc="upper left", bbox_to_anchor=(0, -0.3), ncols=3, frameon=False, fontsize=8)
+        figure.colorbar(image, ax=axis, label=text("tuning: accuracy"))
+        return figure
+
+
+def beat_the_tuner(
+    surface: pd.DataFrame,  # as for Contest
+    seed: int = 0,          # decides what the other two try
+) -> "ipywidgets.VBox":     # noqa: F821
+    "Two sliders and a button: try a place, see what random search and TPE have found by then, and lift the curtain"
+    import io
+
+    import ipywidgets as widgets
+
+    contest = Contest(surface, seed)
+    column, row = (widgets.SelectionSlider(options=[(f"{value:.2g}", value) for value in values], description=str(values.name), continuous_update=False,
+                                           style={"description_width": "10em"}, layout={"width": "34em"}) for values in (surface.columns, surface.index))
+    attempt, reveal = widgets.Button(description=text("contest: try"), button_style="primary"), widgets.ToggleButton(description=text("contest: reveal"))
+    picture, message = widgets.Image(format="png"), widgets.HTML()
+
+    def show(_=None):
+        image = io.BytesIO()
+        contest.draw(reveal.value).savefig(image, format="png", dpi=100)
+        picture.value = image.getvalue()
+        standing = contest.standing()
+        message.value = text("contest: start") if not contest.tries["you"] else " · ".join(text("contest: best", name=text(f"contest: {name}"), best=best) for name, best in standing["best"].items())
+
+    def tried(_):
+        contest.pick(column.value, row.value)
+        show()
+
+    attempt.on_click(tried)
+    reveal.observe(show, names="value")
+    show()
+    return widgets.VBox([column, row, widgets.HBox([attempt, reveal]), message, picture])
