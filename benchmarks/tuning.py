@@ -6,13 +6,13 @@ trains the full model, the trunk frozen. KerasTuner would take hours, so it gets
 epochs each, before and after our run, so that a slow spell of the machine hits both. Its second epoch stands for the
 others; building, compiling and tracing are counted once a configuration. CPU time stands beside time on the clock.
 
-Second, TPE with Hyperband against random search without pruning, in turns of a second until both had the same time, for
+Second, TPE with Hyperband against random search without pruning, in turns of five seconds until both had the same time, for
 ten seeds; the results go into nbs/lessons/08_contest.csv, which lesson 8 reads.
 
 keras-tuner needs tensorboard too; both come with `pip install "tlcourse[dev]"`.
 
     python benchmarks/tuning.py [--images 1000] [--size 96] [--epochs 10] [--configurations 60] [--plain 2]
-                                [--contest 15] [--seeds 10]
+                                [--contest 20] [--seeds 10]
 """
 
 import argparse
@@ -180,7 +180,7 @@ def contest(options):
             name = min(used, key=used.get)
             start = time.perf_counter()
             study = tuning.search(
-                splits, backbone, None, seconds=1.0, storage=storages[name], study=name, seed=seed, score="loss",
+                splits, backbone, None, seconds=5.0, storage=storages[name], study=name, seed=seed, score="loss",
                 progress=False, epochs=options.contest_epochs, **players[name],
             )  # fmt: skip
             used[name] += time.perf_counter() - start
@@ -209,7 +209,7 @@ if __name__ == "__main__":
     parser.add_argument("--configurations", type=int, default=60)
     parser.add_argument("--plain", type=int, default=2, help="configurations for KerasTuner before and after our run")
     parser.add_argument(
-        "--contest", type=float, default=15.0, help="seconds for each of the two searches and each seed"
+        "--contest", type=float, default=20.0, help="seconds for each of the two searches and each seed"
     )
     parser.add_argument("--contest-epochs", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=10)

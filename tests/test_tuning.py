@@ -487,7 +487,7 @@ def test_of_four_workers_two_are_killed_and_no_trial_is_lost(kind, tmp_path):
                 trial
                 for trial in killed
                 if trial.state.name == "RUNNING"
-                and int(trial.user_attrs["worker"].split()[1])
+                and process_of(trial)
                 in {worker.pid for worker in workers if worker.returncode == -signal.SIGKILL}
             ]
             left = [worker for worker in workers if worker.returncode is None]
@@ -518,10 +518,14 @@ def test_of_four_workers_two_are_killed_and_no_trial_is_lost(kind, tmp_path):
     assert not [trial for trial in after if trial.state.name in ("RUNNING", "WAITING")]
 
 
+def process_of(trial):
+    return int(trial.user_attrs.get("worker", "nobody 0").split()[1])
+
+
 def victims(found, workers):
     "Two workers that have a trial running with its parameters, if there are"
     running = {
-        int(trial.user_attrs["worker"].split()[1])
+        process_of(trial)
         for trial in found
         if trial.state.name == "RUNNING" and trial.params and trial.user_attrs
     }

@@ -1048,6 +1048,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                  'tlcourse.trials.Watch.look': ('toolkit/trials.html#watch.look', 'tlcourse/trials.py'),
                                  'tlcourse.trials._database': ('toolkit/trials.html#_database', 'tlcourse/trials.py'),
                                  'tlcourse.trials._mend': ('toolkit/trials.html#_mend', 'tlcourse/trials.py'),
+                                 'tlcourse.trials._one_writer': ('toolkit/trials.html#_one_writer', 'tlcourse/trials.py'),
                                  'tlcourse.trials._run': ('toolkit/trials.html#_run', 'tlcourse/trials.py'),
                                  'tlcourse.trials._show': ('toolkit/trials.html#_show', 'tlcourse/trials.py'),
                                  'tlcourse.trials._tell': ('toolkit/trials.html#_tell', 'tlcourse/trials.py'),

@@ -66,6 +66,8 @@ def _database(url):
     for patience in range(10, -1, -1):
         try:
             storage = optuna.storages.RDBStorage(parts.render_as_string(hide_password=False), engine_kwargs=options)
+            if parts.get_backend_name() == "sqlite":
+                _one_writer(storage.engine)
             weakref.finalize(storage, storage.engine.dispose)  # or its connections stay open until they are collected
             return storage
         except ImportError as error:
@@ -81,6 +83,15 @@ def _database(url):
             if parts.password:
                 reason = reason.replace(str(parts.password), "***")
             raise ValueError(f"The storage {shown} cannot be reached: {reason}. Is the server running, and may this user connect from here?") from None
+
+
+def _one_writer(engine):
+    "SQLite locks when it writes; here it locks before it reads what it will write, or two processes would both find a trial running and end it"
+    from sqlalchemy import event
+
+    event.listen(engine, "connect", lambda connection, _: setattr(connection, "isolation_level", None))
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    engine.dispose()  # connections that were made before have none of it
 
 
 def _mend(path, lock):
