@@ -3,7 +3,7 @@
 How many epochs of a recipe cost so many CPU seconds, short runs of it tell first; a recipe has at least one epoch for
 each of its phases. Each training is a process of its own with an empty cache: nothing is left over from the one before,
 neither features nor memory. `--save` writes a row for each training; what the file has of other recipes and backbones
-stays.
+stays. Lesson 7 reads `nbs/lessons/07_recipes.csv`.
 
     python benchmarks/recipes.py [--seconds 25] [--seeds 5] [--images-per-class 10] [--size 64] [--save FILE]
 """
