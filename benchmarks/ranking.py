@@ -53,7 +53,7 @@ def rank(target, seed, images_per_class, size, files):
         for start, weights in {"course": "course", "random": None, **files[name]}.items():
             if start != target:
                 candidates[f"{name} {start}"] = backbones.load_backbone(name, weights, size, seed)
-    table = model_selection.rank_backbones(splits, candidates, METHODS, recipe="auto", seed=seed)
+    table = model_selection.rank_backbones(splits, candidates, METHODS, recipe="top_stage", seed=seed)
     return table.reset_index().drop(columns="weights").to_dict("records")
 
 

@@ -1,8 +1,9 @@
 """Which recipe does best at equal CPU seconds: test accuracy of each with its 95 % interval over seeds.
 
-How many epochs of a recipe cost so many CPU seconds, two short runs of it tell first. Each training is a process of its
-own with an empty cache: nothing is left over from the one before, neither features nor memory. `--save` writes a row
-for each training.
+How many epochs of a recipe cost so many CPU seconds, short runs of it tell first; a recipe has at least one epoch for
+each of its phases. Each training is a process of its own with an empty cache: nothing is left over from the one before,
+neither features nor memory. `--save` writes a row for each training; what the file has of other recipes and backbones
+stays. Lesson 7 reads `nbs/lessons/07_recipes.csv`.
 
     python benchmarks/recipes.py [--seconds 25] [--seeds 5] [--images-per-class 10] [--size 64] [--save FILE]
 """
@@ -11,6 +12,7 @@ import argparse
 import csv
 import statistics
 import time
+from pathlib import Path
 
 from parts.own_process import answer, call
 
@@ -30,14 +32,20 @@ def train(name, recipe, epochs, seed, images_per_class, size):
     return time.process_time() - start, 100 * evaluation.evaluate(model, splits.test).accuracy
 
 
-def epochs_for(seconds, name, recipe, where):
-    "How many epochs of a recipe cost so many CPU seconds, from two short runs of all its phases"
+def epochs_for(seconds, name, recipe, where, tries=3):
+    "How many epochs of a recipe cost so many CPU seconds, from two short runs and one of that length"
     stages = list(backbones.find_spec(name).cut_points)
-    short = len(RECIPES[recipe](stages, 100)) + 1
-    long = short + 2
-    once, more = (call(train, name, recipe, epochs, 99, *where)[0] for epochs in (short, long))
-    each = max((more - once) / (long - short), 0.05)
-    return int(min(100, max(short - 1, short + (seconds - once) / each)))
+    fewest = len(RECIPES[recipe](stages, 100))
+    spent = {epochs: call(train, name, recipe, epochs, 99, *where)[0] for epochs in (fewest + 1, fewest + 4)}
+    for _ in range(tries):
+        (short, once), *_, (long, more) = sorted(spent.items())
+        each = max((more - once) / (long - short), 0.02)
+        epochs = int(min(100, max(fewest, short + (seconds - once) / each)))
+        if epochs not in spent:
+            spent[epochs] = call(train, name, recipe, epochs, 99, *where)[0]
+        if epochs == fewest or 0.8 < spent[epochs] / seconds < 1.2:
+            break
+    return epochs
 
 
 def half_interval(values):
@@ -60,6 +68,10 @@ def main():
     arguments = parser.parse_args()
     where = arguments.images_per_class, arguments.size
     rows = []
+    if arguments.save and Path(arguments.save).exists():
+        with open(arguments.save, newline="") as file:
+            again = {(name, recipe) for name in arguments.backbones for recipe in arguments.recipes}
+            rows = [row for row in csv.DictReader(file) if (row["backbone"], row["recipe"]) not in again]
     print(f"processor {precision.processor()}; {arguments.seconds:.0f} CPU seconds a training", flush=True)
     for name in arguments.backbones:
         for recipe in arguments.recipes:

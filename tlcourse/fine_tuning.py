@@ -157,7 +157,7 @@ def bit(
 
 
 RECIPES = {recipe.__name__: recipe for recipe in (feature_extraction, top_stage, gradual_unfreezing, lp_ft, discriminative, bit)}
-RECIPES["auto"] = top_stage
+RECIPES["auto"] = feature_extraction  # wins the comparison below
 
 # %% ../nbs/lessons/07_fine_tuning.ipynb #code-stages
 def stages(
