@@ -230,7 +230,7 @@ def test_occlusion_hides_about_the_share(patches):
     hidden = (shift(many, "occlusion", 0.3).images != many.images).any(axis=3)
     assert 0.2 < hidden.mean() < 0.31  # blocks may overlap
     share_of_frame = hidden[:, [0, -1]].mean()
-    assert 0.02 < share_of_frame < hidden.mean()  # blocks stay whole, so the edge is hidden less often, but not never
+    assert 0.01 < share_of_frame < hidden.mean()  # blocks stay whole, so the edge is hidden less often, but not never
 
 
 def test_fog_is_a_straight_line_for_each_image(patches):
@@ -301,26 +301,29 @@ def test_warnings_follow_the_table(monkeypatch):
     assert warned("my photographs", ["flip"]) is None
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_augmentation_gains_under_a_shift(seed, digits):
-    "Pixels of digits and a linear model: copies that vary what will vary"
+@pytest.mark.parametrize(
+    ("copies", "world"),
+    [
+        ({"translation": 0.12}, lambda test, seed: augmented(test, augmenter({"translation": 0.12}), seed + 50)),
+        ({"brightness": 0.6, "contrast": 0.8}, lambda test, seed: shift(test, "fog", 0.8, seed)),
+    ],
+)
+def test_augmentation_gains_where_the_world_is_another(copies, world, digits):
+    "Pixels of digits and a linear model, on the mean of five seeds; lesson 6 does it with deep features"
 
     def rows(images):
         return images.images[:, ::4, ::4, 0].reshape(len(images), -1) / 255
 
-    indices = train_test_split(np.arange(len(digits)), test_size=0.5, random_state=seed, stratify=digits.labels)
-    train, test = (digits.subset(part) for part in indices)
-    layer = augmenter({"translation": 0.12, "erasing": 0.2, "brightness": 0.4})
-    copies = [rows(augmented(train, layer, seed, view)) for view in range(4)]
-
-    def fitted(*parts):
-        model = LogisticRegression(C=0.1, max_iter=1000)
-        return model.fit(np.concatenate(parts), np.tile(train.labels, len(parts)))
-
-    plain, robust = fitted(rows(train)), fitted(rows(train), *copies)
-    moved = augmented(test, augmenter({"translation": 0.12}), seed + 50)
-    others = [rows(one) for one in (moved, shift(test, "occlusion", 0.2, seed), shift(test, "light", 0.8, seed))]
-    assert np.mean([robust.score(one, test.labels) - plain.score(one, test.labels) for one in others]) > 0.03
+    gains = []
+    for seed in range(5):
+        indices = train_test_split(np.arange(len(digits)), test_size=0.5, random_state=seed, stratify=digits.labels)
+        train, test = (digits.subset(part) for part in indices)
+        parts = [rows(train), *(rows(augmented(train, augmenter(copies), seed, view)) for view in range(4))]
+        plain = LogisticRegression(C=0.1, max_iter=1000).fit(parts[0], train.labels)
+        robust = LogisticRegression(C=0.1, max_iter=1000).fit(np.concatenate(parts), np.tile(train.labels, 5))
+        moved = rows(world(test, seed))
+        gains.append(robust.score(moved, test.labels) - plain.score(moved, test.labels))
+    assert np.mean(gains) > 0.03, gains
 
 
 @pytest.fixture(scope="module")
@@ -430,6 +433,7 @@ def folder(tmp_path):
     return tmp_path / "photos"
 
 
+@pytest.mark.filterwarnings("ignore:Please import:DeprecationWarning")  # the old one calls what SciPy 2 drops
 def test_then_and_now_give_the_same_kind_of_batches(folder):
     old, new = augmentation.old_pipeline(folder, 64, 4), augmentation.new_pipeline(folder, 64, 4)
     means = []
@@ -443,6 +447,7 @@ def test_then_and_now_give_the_same_kind_of_batches(folder):
     assert abs(means[0] - means[1]) < 0.05
 
 
+@pytest.mark.filterwarnings("ignore:Please import:DeprecationWarning")
 def test_shear_range_counts_degrees():
     import tensorflow as tf
 
