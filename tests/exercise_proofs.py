@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "nbs" / "exercises").glob("*.ipynb"))
-_HEAD = re.compile(r"# (?:(right)|(wrong|error|not attempted), ([\w ]+)): (.+)")
+_HEAD = re.compile(r"# (?:(right)|(wrong|error|not attempted), ([\w -]+)): (.+)")
 
 
 @dataclass(frozen=True)
