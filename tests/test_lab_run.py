@@ -16,6 +16,10 @@ from tlcourse.lab_run import AUGMENTS, LabRun, RunSettings, Session, draw_curves
 SMALL = RunSettings(backbone="VGG16", weights="course", image_size=32, cut="block5", epochs=2, images_per_class=3)
 
 
+# Keras writes a file by a call that NumPy 2 will refuse one day
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
+
+
 @pytest.fixture(autouse=True)
 def own_places(tmp_path, tmp_path_factory, monkeypatch):
     monkeypatch.setenv("TLCOURSE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))

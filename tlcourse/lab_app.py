@@ -26,7 +26,7 @@ def _write_app(place, folder):
 
 
 def _app_command(notebook, browser, port):
-    command = [sys.executable, "-m", "voila", str(notebook), "--VoilaConfiguration.file_allowlist=.*\\.(png|jpg|gif|svg|css|js)"]
+    command = [sys.executable, "-m", "voila", str(notebook)]
     if not browser:
         command.append("--no-browser")
     if port is not None:

@@ -7,6 +7,7 @@ __all__ = ['OWN', 'AUGMENTS', 'SIZES', 'COLOURS', 'RunSettings', 'code_of', 'Lab
            'forget', 'table_of', 'draw_curves', 'Session', 'session']
 
 # %% ../nbs/toolkit/33_lab_run.ipynb #code-imports
+import atexit
 import shutil
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -391,4 +392,5 @@ def session(
     key = Path(runs_folder() if folder is None else folder).resolve()
     if key not in _sessions or _sessions[key].controller.closed:
         _sessions[key] = Session(key)
+        atexit.register(_sessions[key].controller.close, 5.0)  # a thread that still trains while Python takes itself apart would crash it
     return _sessions[key]

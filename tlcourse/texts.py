@@ -154,7 +154,7 @@ TEXTS = {
         "lab: computing features": "the frozen part looks at each image once",
         "lab: confusion tip": "confusion of {count} validation images, {accuracy:.1%} right",
         "lab: copy": "Copy the code",
-        "lab: curves tip": "validation loss {loss:.3f}, validation accuracy {accuracy:.1%}",
+        "lab: curves tip": "after the last epoch: validation loss {loss:.3f}, validation accuracy {accuracy:.1%}; the run keeps the weights of the epoch with the lowest loss",
         "lab: cut": "train from",
         "lab: cut all": "everything",
         "lab: cut head": "head only",

@@ -420,7 +420,8 @@ def _table(runs):
     table = table_of(runs[::-1]).rename(columns=lambda name: text(f"lab: column {name}")).rename_axis(text("lab: column run"))
     accuracy, seconds = table.columns[:2]
     table[accuracy], table[seconds] = table[accuracy].map("{:.1%}".format), table[seconds].map("{:.1f}".format)
-    return f'<div style="overflow-x: auto">{table.reset_index().to_html(index=False, border=0, classes="tlcourse-runs", escape=True)}</div>'
+    style = "<style>.tlcourse-runs td, .tlcourse-runs th {padding: 2px 12px 2px 0; text-align: left}</style>"
+    return f'{style}<div style="overflow-x: auto">{table.reset_index().to_html(index=False, border=0, classes="tlcourse-runs", escape=True)}</div>'
 
 # %% ../nbs/toolkit/35_widgets.ipynb #code-instanthead
 class InstantHead(widgets.VBox):
