@@ -455,7 +455,7 @@ def bench(
     import ipywidgets as widgets
 
     boxes = {name: widgets.Checkbox(value=name == "flip", description=name, indent=False, layout={"width": "11em"}) for name in TRANSFORMS}
-    sliders = {name: widgets.FloatSlider(value=one.strength, min=one.highest / 50, max=one.highest, step=one.highest / 50, description_tooltip=one.unit,
+    sliders = {name: widgets.FloatSlider(value=one.strength, min=one.highest / 50, max=one.highest, step=one.highest / 50, tooltip=one.unit,
                                          readout_format=".2f", continuous_update=False, layout={"width": "18em"}) for name, one in TRANSFORMS.items() if one.highest}
     images = widgets.IntSlider(value=6, min=1, max=10, description=text("bench: images"), continuous_update=False)
     again = widgets.Button(description=text("bench: again"))
