@@ -49,7 +49,9 @@ def proofs(notebook):
         status, message = (head[1], head[1]) if head[1] else (head[2], head[3])
         found.append(Proof(exercise, cell, status, message, head[4], source))
     for exercise in exercises(module):
-        found.append(Proof(exercise, f"{exercise}-solution", "right", "right", "the solution", solution(module, exercise)))
+        found.append(
+            Proof(exercise, f"{exercise}-solution", "right", "right", "the solution", solution(module, exercise))
+        )
         # what is to be repaired has no gaps
         stub = ("wrong", None) if getattr(module, exercise).kind == "repair" else ("not attempted", "gap")
         found.append(Proof(exercise, f"{exercise}-stub", *stub, "the stub", cells(notebook)[f"{exercise}-stub"]))
@@ -121,10 +123,15 @@ def _variants(node):
         yield f"{type(node.op).__name__} becomes {other.__name__}", ast.BinOp(node.left, other(), node.right)
     elif isinstance(node, ast.Compare) and type(node.ops[0]) in _COMPARISONS:
         other = _COMPARISONS[type(node.ops[0])]
-        yield f"{type(node.ops[0]).__name__} becomes {other.__name__}", ast.Compare(node.left, [other(), *node.ops[1:]], node.comparators)
+        yield (
+            f"{type(node.ops[0]).__name__} becomes {other.__name__}",
+            ast.Compare(node.left, [other(), *node.ops[1:]], node.comparators),
+        )
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Not, ast.Invert, ast.USub)):
         yield f"{type(node.op).__name__} is dropped", node.operand
-    elif isinstance(node, (ast.Expr, ast.Assign, ast.AugAssign)) and not isinstance(getattr(node, "value", None), ast.Constant):
+    elif isinstance(node, (ast.Expr, ast.Assign, ast.AugAssign)) and not isinstance(
+        getattr(node, "value", None), ast.Constant
+    ):
         yield f"`{ast.unparse(node).splitlines()[0][:60]}` is dropped", ast.Pass()
 
 
@@ -139,8 +146,15 @@ def _inside_functions(tree):
 def scaled(source, names):
     "The pixels or features divided by 255 before the answer sees them, where an answer takes any"
     return "\n".join(
-        [source, "import numpy as _np", "_small = lambda one: one / 255 if isinstance(one, _np.ndarray) and one.dtype.kind == 'f' else one"]
-        + [f"_inner_{name} = {name}\n{name} = lambda *arguments: _inner_{name}(*map(_small, arguments))" for name in names]
+        [
+            source,
+            "import numpy as _np",
+            "_small = lambda one: one / 255 if isinstance(one, _np.ndarray) and one.dtype.kind == 'f' else one",
+        ]
+        + [
+            f"_inner_{name} = {name}\n{name} = lambda *arguments: _inner_{name}(*map(_small, arguments))"
+            for name in names
+        ]
     )
 
 

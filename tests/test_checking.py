@@ -41,7 +41,7 @@ class Model(keras.Model):
         np.array([1, ____], dtype=object),
         lambda x: ____,
         lambda x: [____ for _ in x],
-        lambda: (lambda: ____),
+        lambda: lambda: ____,
         lambda x=____: x,
         lambda: helper(),
         lambda: rate,
@@ -55,7 +55,9 @@ def test_a_gap_counts_wherever_it_is(value):
 
 
 def test_no_gap_where_there_is_none():
-    assert not any(map(has_gap, ("____", [1, "____"], lambda x: "____", np.arange(3), print, keras.layers.Dense(2), None)))
+    assert not any(
+        map(has_gap, ("____", [1, "____"], lambda x: "____", np.arange(3), print, keras.layers.Dense(2), None))
+    )
 
 
 def test_an_endless_loop_ends_off_the_main_thread_too():
@@ -81,7 +83,11 @@ def endless():
 def test_the_thread_of_an_endless_loop_is_gone():
     with pytest.raises(checking.TimeUp):
         limited(endless, 0.2)
-    assert not [thread for thread in threading.enumerate() if thread.name == "tlcourse answer" and thread.is_alive() and not thread.join(3) and thread.is_alive()]
+    assert not [
+        thread
+        for thread in threading.enumerate()
+        if thread.name == "tlcourse answer" and thread.is_alive() and not thread.join(3) and thread.is_alive()
+    ]
 
 
 def test_code_that_nothing_stops_is_left_to_itself():
@@ -106,7 +112,9 @@ def test_an_error_names_the_learners_own_line(tmp_path):
     exec(compile(source, str(file), "exec"), made)
     outcome = exercise(lambda answer: answer()).evaluate(made["answer"])
     assert outcome.status == "error" and outcome.values["number"] == 4
-    assert outcome.words.startswith("Line 4 of your code, `return np.zeros((2, 2)) @ np.zeros((3, 3))`, ended with ValueError")
+    assert outcome.words.startswith(
+        "Line 4 of your code, `return np.zeros((2, 2)) @ np.zeros((3, 3))`, ended with ValueError"
+    )
     assert "Traceback" not in outcome.words and "\n" not in outcome.words
 
 
@@ -145,7 +153,14 @@ def test_an_answer_by_name_comes_from_the_module_that_asks(tmp_path, monkeypatch
 
 
 def test_each_learner_has_an_order_and_each_choice_an_explanation():
-    words = {"en": {"right": "", "hints": ["?"], "choices": {name: name for name in "abcde"}, **{name: f"{name} is explained" for name in "abcde"}}}
+    words = {
+        "en": {
+            "right": "",
+            "hints": ["?"],
+            "choices": {name: name for name in "abcde"},
+            **{name: f"{name} is explained" for name in "abcde"},
+        }
+    }
     quiz = Quiz("demo.ex2", ["answer"], {"a", "c"}, words)
     orders = {tuple(quiz.order(str(learner))) for learner in range(30)}
     assert len(orders) > 20 and all(sorted(order) == list("abcde") for order in orders)
@@ -167,10 +182,17 @@ def test_a_guess_is_in_the_ledger_before_anything_is_measured(tmp_path, monkeypa
         return 3.0
 
     words = {"en": {**WORDS["en"], "right": "{guess} {measured}", "far": "{guess} {measured}", "low": "low"}}
-    card = checking.Prediction("demo.ex3", ["guess"], measure, words, tolerance=0.5, ideas={"low": lambda guess, measured: guess < 1})
+    card = checking.Prediction(
+        "demo.ex3", ["guess"], measure, words, tolerance=0.5, ideas={"low": lambda guess, measured: guess < 1}
+    )
     assert card.check(0).message == "low" and seen == ["commit"]
     assert card.check(3.4).right and card.check(9).message == "far" and card.check("three").message == "no number"
-    assert [record.get("guess") for record in checking.ledger.read() if record["event"] == "commit"] == [[0], [3.4], [9], ["three"]]
+    assert [record.get("guess") for record in checking.ledger.read() if record["event"] == "commit"] == [
+        [0],
+        [3.4],
+        [9],
+        ["three"],
+    ]
 
 
 def test_a_lab_counts_its_tries(tmp_path, monkeypatch):
@@ -180,7 +202,16 @@ def test_a_lab_counts_its_tries(tmp_path, monkeypatch):
         if measured["loss"] > 1:
             raise Wrong("wrong")
 
-    lab = checking.Lab("demo.ex4", ["settings"], {"rate": (1, 2, 3)}, lambda rate: {"loss": 3.0 - rate}, goal, WORDS, "settings = {'rate': 3}", budget=2)
+    lab = checking.Lab(
+        "demo.ex4",
+        ["settings"],
+        {"rate": (1, 2, 3)},
+        lambda rate: {"loss": 3.0 - rate},
+        goal,
+        WORDS,
+        "settings = {'rate': 3}",
+        budget=2,
+    )
     assert lab.attempt(rate=1) == {"loss": 2.0} and lab.attempt(rate=2)
     with pytest.raises(ValueError, match="budget of 2"):
         lab.attempt(rate=3)

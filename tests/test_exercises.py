@@ -6,8 +6,16 @@ import re
 import pytest
 from exercise_proofs import NOTEBOOKS, cells, exercises, module_of, mutants, proofs, run
 
-PROOFS = [pytest.param(notebook, proof, id=f"{notebook.stem}-{proof.cell}") for notebook in NOTEBOOKS for proof in proofs(notebook)]
-EXERCISES = [pytest.param(notebook, name, id=f"{notebook.stem}-{name}") for notebook in NOTEBOOKS for name in exercises(module_of(notebook))]
+PROOFS = [
+    pytest.param(notebook, proof, id=f"{notebook.stem}-{proof.cell}")
+    for notebook in NOTEBOOKS
+    for proof in proofs(notebook)
+]
+EXERCISES = [
+    pytest.param(notebook, name, id=f"{notebook.stem}-{name}")
+    for notebook in NOTEBOOKS
+    for name in exercises(module_of(notebook))
+]
 
 
 @pytest.mark.parametrize("notebook, proof", PROOFS)
@@ -24,7 +32,9 @@ def test_an_exercise_has_enough_proofs(notebook, name):
     assert sum(proof.status in ("wrong", "error") for proof in mine) >= 4
     assert {f"{name}-question", f"{name}-check"} <= set(cells(notebook)) | {f"{name}-question"}
     exercise = getattr(module_of(notebook), name)
-    own = {key for key in exercise.words if key not in ("right", "hints", "choices")} - set(exercise.words.get("choices", ()))
+    own = {key for key in exercise.words if key not in ("right", "hints", "choices")} - set(
+        exercise.words.get("choices", ())
+    )
     unproved = own - {proof.message for proof in mine}
     assert not unproved, f"no wrong answer gets {', '.join(sorted(unproved))}"
 
@@ -46,12 +56,15 @@ def test_no_message_or_hint_has_code_of_the_solution(notebook, name):
         assert not any(line in words for words in said), line
     if exercise.kind == "value":
         expected = exercise.expected() if callable(exercise.expected) else exercise.expected
-        numbers = [float(number) for words in said for number in re.findall(r"(?<![{\w.])\d+(?:\.\d+)?(?:e-?\d+)?", words)]
+        numbers = [
+            float(number) for words in said for number in re.findall(r"(?<![{\w.])\d+(?:\.\d+)?(?:e-?\d+)?", words)
+        ]
         assert not any(abs(number - expected) <= 1e-6 * abs(expected) for number in numbers)
 
 
 @pytest.mark.long(100)
-def test_mutations_of_right_answers_are_rejected(record_property):
+def test_mutations_of_right_answers_are_rejected(record_property, monkeypatch):
+    monkeypatch.setenv("TLCOURSE_EXERCISE_SECONDS", "20")  # some mutations make an endless loop
     made, survivors = 0, []
     for notebook in NOTEBOOKS:
         for proof in proofs(notebook):

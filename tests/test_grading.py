@@ -1,5 +1,7 @@
 """Submissions that cheat get nothing, and those that attack take nobody with them."""
 
+# ruff: noqa: E501  (the lines of the submissions)
+
 import csv
 import json
 import os
@@ -121,12 +123,18 @@ def graded(tmp_path_factory):
         for name, code in CHEATS.items():
             paths.append(write(folder, name, START, WRONG, code))
         for name, code in ATTACKS.items():
-            paths.append(write(folder, name, START, code.replace("PORT", str(server.getsockname()[1])), "rate = 1.6e-4"))
+            paths.append(
+                write(folder, name, START, code.replace("PORT", str(server.getsockname()[1])), "rate = 1.6e-4")
+            )
             paths.append(write(folder, f"after {name}", START, HONEST))
         paths.append(write(folder, "no exercises", "print('hello')"))
         (folder / "torn.ipynb").write_text('{"cells": [')
         package = {path: path.read_bytes() for path in PACKAGE.rglob("*.py")}
-        rows = grading.grade([*paths, folder / "torn.ipynb"], folder / "grades.csv", Limits(cell_seconds=20, call_seconds=20, notebook_seconds=300))
+        rows = grading.grade(
+            [*paths, folder / "torn.ipynb"],
+            folder / "grades.csv",
+            Limits(cell_seconds=20, call_seconds=20, notebook_seconds=300),
+        )
         server.shutdown(socket.SHUT_RDWR)
     return folder, rows, package, visitors
 
@@ -219,13 +227,21 @@ def test_models_come_out_as_files_and_the_command_writes_the_table(tmp_path, cap
     from exercise_proofs import NOTEBOOKS, cells
 
     proofs = cells(next(path for path in NOTEBOOKS if "fine_tuning" in path.stem))
-    answers = [proofs["code-worksheet-imports"], proofs["ex2-right-graph"], proofs["ex3-right-adam"], proofs["ex6-right-keras"]]
+    answers = [
+        proofs["code-worksheet-imports"],
+        proofs["ex2-right-graph"],
+        proofs["ex3-right-adam"],
+        proofs["ex6-right-keras"],
+    ]
     subclass = "class Frozen(keras.Model):\n    def call(self, x):\n        return x\n\ndef freeze(model, last):\n    return Frozen()"
     right = write(tmp_path, "right", *answers)
     wrong = write(tmp_path, "wrong", answers[0], subclass, proofs["ex3-wrong-no-compile"], proofs["ex6-wrong-late"])
     assert cli.main(["grade", str(right), str(wrong), "--out", str(tmp_path / "grades.csv")]) == 0
     with (tmp_path / "grades.csv").open(newline="") as file:
-        rows = {(Path(row["notebook"]).stem, row["exercise"].rpartition(".")[2]): (row["outcome"], row["message"]) for row in csv.DictReader(file)}
+        rows = {
+            (Path(row["notebook"]).stem, row["exercise"].rpartition(".")[2]): (row["outcome"], row["message"])
+            for row in csv.DictReader(file)
+        }
     assert all(rows["right", name] == ("right", "right") for name in ("ex2", "ex3", "ex6"))
     assert rows["wrong", "ex2"] == ("error", "leave")
     assert rows["wrong", "ex3"] == ("wrong", "top stays") and rows["wrong", "ex6"] == ("wrong", "late freeze")

@@ -25,7 +25,11 @@ def test_a_lesson_has_gaps_for_its_guesses_and_keeps_the_rest(name):
     content = LESSONS[name].read_bytes()
     before, after = cells(content), cells(student_copy(content))
     guesses = {before[place]["id"] for place in guess_cells({"cells": before})}
-    asked = sum("redict" in source(cell) and not source(cell).startswith("#") for cell in before if cell["cell_type"] == "markdown")
+    asked = sum(
+        "redict" in source(cell) and not source(cell).startswith("#")
+        for cell in before
+        if cell["cell_type"] == "markdown"
+    )
     assert len(guesses) >= min(2, asked)
     after = {cell["id"]: cell for cell in after}
     assert after.keys() - {cell["id"] for cell in before} == {"code-import-gap"}
@@ -45,7 +49,9 @@ def test_a_worksheet_has_questions_and_gaps_and_no_answer(name):
     before, after = cells(content), cells(student_copy(content))
     kept = [cell["id"] for cell in after]
     for number in {re.match(r"ex\d+", cell["id"])[0] for cell in before if re.match(r"ex\d+-", cell["id"])}:
-        assert [kept.index(f"{number}-{part}") for part in ("question", "stub", "check")] == sorted(kept.index(f"{number}-{part}") for part in ("question", "stub", "check"))
+        assert [kept.index(f"{number}-{part}") for part in ("question", "stub", "check")] == sorted(
+            kept.index(f"{number}-{part}") for part in ("question", "stub", "check")
+        )
     text = "\n".join(map(source, after))
     assert "# right:" not in text and "# wrong" not in text and "#|" not in text and "Wrong(" not in text
     assert kept.index("code-worksheet-imports") < kept.index("ex1-stub")
@@ -64,6 +70,17 @@ def test_what_is_no_notebook_stays_as_it_is(content):
 
 
 def test_constants_of_an_experiment_are_no_guesses():
-    code = ["counts = [2, 4]\nseeds = 3", "table = run(counts, seeds)", "my_guess = 5", "pd.DataFrame({'your guess': [my_guess]})", "rate = float('1e-3')"]
-    notebook = {"cells": [{"cell_type": "code", "id": str(place), "source": [one], "outputs": [], "metadata": {}} for place, one in enumerate(code)]}
+    code = [
+        "counts = [2, 4]\nseeds = 3",
+        "table = run(counts, seeds)",
+        "my_guess = 5",
+        "pd.DataFrame({'your guess': [my_guess]})",
+        "rate = float('1e-3')",
+    ]
+    notebook = {
+        "cells": [
+            {"cell_type": "code", "id": str(place), "source": [one], "outputs": [], "metadata": {}}
+            for place, one in enumerate(code)
+        ]
+    }
     assert guess_cells(notebook) == [2]

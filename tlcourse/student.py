@@ -75,7 +75,7 @@ def student_copy(
     except (ValueError, KeyError, TypeError):
         return content
     if any(re.fullmatch(r"ex\d+-stub", str(cell.get("id"))) for cell in cells):
-        notebook["cells"] = [_empty(cell) for cell in cells if not _is_proof(cell)]
+        notebook["cells"] = [_asked(cell) for cell in cells if not _is_proof(cell)]
     elif guesses:
         for place in guesses:
             tree = ast.parse(_source(cells[place]))
@@ -94,6 +94,11 @@ def _empty(cell):
     return {**cell, "outputs": [], "execution_count": None} if cell["cell_type"] == "code" else cell
 
 
+def _asked(cell):
+    "A cell of a worksheet, without what only the repository needs to know of it"
+    return _empty({**cell, "source": [line for line in cell["source"] if not line.startswith("#|")]})
+
+
 def _is_proof(cell):
     place = str(cell.get("id"))
-    return bool(re.match(r"ex\d+-(right|wrong|exercise|gains|proof)", place)) or place.startswith(("code-default-exp", "text-proof", "code-proof")) or bool(_directives(cell))
+    return bool(re.match(r"ex\d+-(right|wrong|exercise|gains|proof)", place)) or place.startswith(("code-default-exp", "text-proof", "code-proof")) or bool(_directives(cell)) and not place.endswith("-show")
