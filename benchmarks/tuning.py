@@ -6,7 +6,7 @@ trains the full model, the trunk frozen. KerasTuner would take hours, so it gets
 epochs each, before and after our run, so that a slow spell of the machine hits both. Its second epoch stands for the
 others; building, compiling and tracing are counted once a configuration. CPU time stands beside time on the clock.
 
-Second, TPE with Hyperband against random search without pruning, in turns of five seconds until both had the same time, for
+Second, TPE with pruning against random search without, in turns of some seconds until both had the same time, for
 ten seeds; the results go into nbs/lessons/08_contest.csv, which lesson 8 reads.
 
 keras-tuner needs tensorboard too; both come with `pip install "tlcourse[dev]"`.

@@ -36,6 +36,7 @@ ORDER = [
     "splitting",
     "feature_selection",
     "optimizers",
+    "devices",
     "checkpoints",
     "progress",
     "training_run",

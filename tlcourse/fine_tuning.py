@@ -20,6 +20,7 @@ import pandas as pd
 
 from .backbones import BACKBONES, Backbone, build
 from .batch_order import BatchOrder
+from .devices import equal_shards
 from .feature_cache import digest
 from .features import augmentation, feature_dataset, features_of, image_digest
 from .folding import foldable, frozen_copy
@@ -250,6 +251,7 @@ def fine_tune(
     fold: bool | None = None,                 # fold the trunk's BatchNorm; None: where there are enough images to pay for it
     progress: bool | None = None,             # show a bar; None: unless nobody is watching
     callbacks: Sequence = (),                 # of Keras, in each phase; one that sets `model.stop_training` ends the phase, one that raises the run
+    strategy: "tf.distribute.Strategy | None" = None,  # noqa: F821  several devices, each with an equal share of every batch; None: one
 ) -> "keras.callbacks.History":               # noqa: F821  loss, accuracy, val_loss and val_accuracy of each epoch of all phases
     """Train a classifier phase by phase, with cross-entropy on the classes
 
@@ -259,6 +261,17 @@ def fine_tune(
     """
     import keras
 
+    if strategy is not None and strategy.num_replicas_in_sync > 1:
+        given = {name: value for name, value in locals().items() if name not in ("keras", "model", "strategy")}
+        with strategy.scope():
+            # its variables are on all devices
+            copy = keras.models.clone_model(model)
+            copy.set_weights(model.get_weights())
+            history = fine_tune(copy, **given)
+        model.set_weights(copy.get_weights())
+        _ready_to_save(model, history.params["phases"][-1].optimizer)
+        history.set_model(model)
+        return history
     _check(model, splits)
     if phases is None:
         if recipe not in RECIPES:
@@ -305,8 +318,7 @@ def fine_tune(
             run.fit(number, trained, order, make_train, _targets(held_out, len(names)), phase.epochs,
                     sum(earlier.epochs for earlier in phases[:number]), phase.patience, callbacks)
     run.finish(restore_best)
-    model.compile(phases[-1].optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.optimizer.build(model.trainable_variables)  # or Keras would warn where the saved model is opened
+    _ready_to_save(model, phases[-1].optimizer)
     history = keras.callbacks.History()
     history.set_model(model)
     history.set_params({"phases": list(phases)})
@@ -383,10 +395,20 @@ def _training_precision(model, trained, phase, num_images, batch_size, precision
                             lambda: trains_faster_in_bfloat16(trained, batch_size), precision, worth_asking)
 
 
+def _ready_to_save(model, optimizer):
+    "Compile as a learner would go on with it"
+    model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.optimizer.build(model.trainable_variables)  # or Keras would warn where the saved model is opened
+
+
 def _targets(dataset, num_classes, class_weights=None):
-    "The class numbers of a data set as shares of the classes, with a weight for each image where classes have weights"
+    "The class numbers of a data set as shares of the classes, with a weight for each image where classes or devices ask for it"
     import tensorflow as tf
 
+    devices = tf.distribute.get_strategy().num_replicas_in_sync
+    if devices > 1:
+        every = tf.constant(np.ones(num_classes, np.float32) if class_weights is None else class_weights)
+        return equal_shards(dataset, devices).map(lambda inputs, labels, weights: (inputs, tf.one_hot(labels, num_classes), weights * tf.gather(every, labels)))
     if class_weights is None:
         return dataset.map(lambda inputs, labels: (inputs, tf.one_hot(labels, num_classes)))
     weights = tf.constant(class_weights)
@@ -395,16 +417,20 @@ def _targets(dataset, num_classes, class_weights=None):
 
 def _compile(model, phase, steps, ratios, steps_at_once=1, fused=False):
     import keras
+    import tensorflow as tf
 
+    one_device = tf.distribute.get_strategy().num_replicas_in_sync == 1
     rate = learning_rate_schedule(phase.learning_rate, steps, phase.schedule, phase.warmup)
-    optimizer = make_optimizer(phase.optimizer, rate, phase.momentum, phase.weight_decay, ratios, fused)
-    model.compile(optimizer, loss=keras.losses.CategoricalCrossentropy(label_smoothing=phase.label_smoothing), metrics=["accuracy"],
-                  steps_per_execution=steps_at_once)
+    optimizer = make_optimizer(phase.optimizer, rate, phase.momentum, phase.weight_decay, ratios, fused and one_device)
+    # what fills up the batches of several devices has no weight, and does not count
+    model.compile(optimizer, loss=keras.losses.CategoricalCrossentropy(label_smoothing=phase.label_smoothing),
+                  **{"metrics" if one_device else "weighted_metrics": ["accuracy"]}, steps_per_execution=steps_at_once if one_device else 1)
     # what the first step would create inside its graph makes TensorFlow trace that step twice
     optimizer.build(model.trainable_variables)
-    one = np.eye(1, model.output_shape[-1], dtype=np.float32)
-    model.compute_metrics(None, one, one)
-    model.reset_metrics()
+    if one_device:
+        one = np.eye(1, model.output_shape[-1], dtype=np.float32)
+        model.compute_metrics(None, one, one)
+        model.reset_metrics()
 
 # %% ../nbs/lessons/07_fine_tuning.ipynb #code-augmenters
 def _augmenters(phase, seed):

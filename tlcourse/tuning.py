@@ -517,7 +517,8 @@ def draw_history(
     plt.close(figure)
     for state, (colour, marker) in _states.items():
         these = [trial for trial in trials if trial.state.name == state]
-        axis.scatter([trial.number for trial in these], [trial.value for trial in these], color=colour, marker=marker, s=22, label=text(f"tuning: {state.lower()}"))
+        if these:
+            axis.scatter([trial.number for trial in these], [trial.value for trial in these], color=colour, marker=marker, s=22, label=text(f"tuning: {state.lower()}"))
     complete_ones = [trial for trial in trials if trial.state.name == "COMPLETE"]
     best = (np.maximum if study.direction.name == "MAXIMIZE" else np.minimum).accumulate([trial.value for trial in complete_ones])
     axis.step([trial.number for trial in complete_ones], best, where="post", color="#D55E00", label=text("tuning: best so far"))
@@ -607,12 +608,12 @@ def draw_slice(
         distribution, positions = _parameter(trials, name)
         for state, (colour, marker) in _states.items():
             chosen = [row for row, trial in enumerate(trials) if trial.state.name == state]
-            axis.scatter([positions[row] for row in chosen], [trials[row].value for row in chosen], color=colour, marker=marker, s=16, label=text(f"tuning: {state.lower()}"))
+            if chosen:
+                axis.scatter([positions[row] for row in chosen], [trials[row].value for row in chosen], color=colour, marker=marker, s=16, label=text(f"tuning: {state.lower()}"))
         _scale(axis, "x", name, distribution)
         axis.grid(alpha=0.3)
-    for row in axes:
-        row[0].set_ylabel(_score_name(study))
     axes[0, 0].legend(frameon=False, fontsize=7)
+    figure.supylabel(_score_name(study))
     figure.suptitle(text("tuning: slice"))
     return figure
 
@@ -640,7 +641,7 @@ def draw_surface(
     _scale(axis, "x", x, horizontal)
     _scale(axis, "y", y, vertical)
     axis.set_title(text("tuning: surface", count=len(trials)))
-    axis.legend(loc="upper left", fontsize=8)
+    axis.legend(loc="upper right", fontsize=8)
     figure.colorbar(filled, ax=axis, label=_score_name(study))
     return figure
 
@@ -656,7 +657,9 @@ class Contest:
         self.surface = surface
         self.tries = {"you": [], "random": [], "tpe": []}
         with quiet_optuna():
-            self._studies = {name: optuna.create_study(direction="maximize", sampler=make_sampler(name, seed)) for name in ("random", "tpe")}
+            # TPE with four random tries to begin with in place of ten, and others than those of random search
+            samplers = make_sampler("random", seed), seeded_sampler(lambda number: optuna.samplers.TPESampler(n_startup_trials=4, seed=number), seed + 1)
+            self._studies = {name: optuna.create_study(direction="maximize", sampler=sampler) for name, sampler in zip(("random", "tpe"), samplers)}
 
     def pick(self,
         column,         # a value of the surface's columns
