@@ -766,6 +766,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                   'tlcourse/lab_controller.py'),
                                          'tlcourse.lab_controller.Stopped': ( 'toolkit/lab_controller.html#stopped',
                                                                               'tlcourse/lab_controller.py'),
+                                         'tlcourse.lab_controller.Stopped.__init__': ( 'toolkit/lab_controller.html#stopped.__init__',
+                                                                                       'tlcourse/lab_controller.py'),
                                          'tlcourse.lab_controller.Work': ('toolkit/lab_controller.html#work', 'tlcourse/lab_controller.py'),
                                          'tlcourse.lab_controller.Work.__init__': ( 'toolkit/lab_controller.html#work.__init__',
                                                                                     'tlcourse/lab_controller.py'),

@@ -101,7 +101,7 @@ class HeadBench:
     def on(cls,
         backbone: Backbone,  # from load_backbone
         splits: Splits,      # training and validation part are used
-    ) -> "HeadBench":
+    ) -> "HeadBench":        # ready to `fit`
         "A bench on the pooled features of a backbone, from the cache or computed"
         return cls(extract(backbone, splits.train), extract(backbone, splits.validation), splits.train, splits.validation)
 

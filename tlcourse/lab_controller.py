@@ -27,6 +27,10 @@ ACTIVE = ("preparing", "running", "paused", "stopping")  # the states in which a
 # %% ../nbs/toolkit/31_lab_controller.ipynb #code-stopped
 class Stopped(Exception):
     "What a job gets at its next `check` after somebody pressed Stop"
+    def __init__(self,
+        words: str = "",  # what to say where nobody catches it
+    ):
+        super().__init__(words)
 
 # %% ../nbs/toolkit/31_lab_controller.ipynb #code-work
 class Work:
@@ -79,7 +83,7 @@ class Controller:
         return set() if self.closed else set(LEGAL[self.state])
 
     @property
-    def active(self) -> bool:
+    def active(self) -> bool:  # False where a thread may only be ending
         "Whether a job is on"
         return self.state in ACTIVE
 

@@ -66,7 +66,7 @@ class RunSettings:
             phases.append(Phase(self.cut, self.epochs - first, **own, **({} if self.cut == "head" else {"backbone_lr_ratio": self.backbone_ratio})))
         return [replace(phase, **AUGMENTS[self.augment]) for phase in phases]
 
-    def load(self) -> ImageData:
+    def load(self) -> ImageData:  # all of them
         "The images"
         return from_folder(self.folder) if self.folder else load(self.dataset)
 

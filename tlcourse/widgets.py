@@ -143,7 +143,7 @@ class RunControls(widgets.VBox):
         super().__init__([widgets.HBox([widgets.VBox(columns[:2]), columns[2]], layout={"flex_flow": "row wrap", "grid_gap": "0 2em"})])
 
     @property
-    def settings(self) -> RunSettings:
+    def settings(self) -> RunSettings:  # to run, to keep, or to set again
         "What the controls say"
         values = {name: control.value for name, control in self.controls.items()}
         yours = values["dataset"] == YOURS
@@ -465,7 +465,7 @@ class InstantHead(widgets.VBox):
         self.ask()
 
     @property
-    def settings(self) -> HeadSettings:
+    def settings(self) -> HeadSettings:  # for `bench.fit`
         "What the sliders and labels say"
         return HeadSettings(self.per_class.value, self.regularisation.value, self.weighted.value, self.weight.value, dict(self.labels))
 
