@@ -1083,6 +1083,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                           'tlcourse.transferability.transrate': ( 'toolkit/transferability.html#transrate',
                                                                                   'tlcourse/transferability.py')},
             'tlcourse.trials': { 'tlcourse.trials.TrialFailed': ('toolkit/trials.html#trialfailed', 'tlcourse/trials.py'),
+                                 'tlcourse.trials.TrialFailed.__init__': ('toolkit/trials.html#trialfailed.__init__', 'tlcourse/trials.py'),
                                  'tlcourse.trials.Watch': ('toolkit/trials.html#watch', 'tlcourse/trials.py'),
                                  'tlcourse.trials.Watch.__init__': ('toolkit/trials.html#watch.__init__', 'tlcourse/trials.py'),
                                  'tlcourse.trials.Watch.look': ('toolkit/trials.html#watch.look', 'tlcourse/trials.py'),

@@ -33,7 +33,7 @@ def numbers(
     log: bool = False,          # search ranges on a logarithmic scale
     above: bool = False,        # `low` itself is not allowed
     below: bool = False,        # `high` itself is not allowed
-) -> Parameter:
+) -> Parameter:                 # with a rule for the values, in words too
     "A parameter that takes numbers"
     def fits(value):
         return _is_number(value) and (not whole or float(value).is_integer()) and (low < value if above else low <= value) and (value < high if below else value <= high)
@@ -47,7 +47,7 @@ def numbers(
 def names(
     choices: Sequence,       # the values
     default: object = None,  # its value where the space says nothing
-) -> Parameter:
+) -> Parameter:          # with a rule for the values, in words too
     "A parameter that takes one of some values"
     return Parameter(default, "one of " + ", ".join(map(str, choices)), lambda value: value in choices)
 

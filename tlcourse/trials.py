@@ -110,7 +110,7 @@ def _mend(path, lock):
 
 # %% ../nbs/toolkit/31_trials.ipynb #code-quiet
 @contextmanager
-def quiet_optuna() -> Iterator:
+def quiet_optuna() -> Iterator:  # for a with statement
     "While this lasts, Optuna says nothing of single trials, nor that something is experimental"
     import warnings
 
@@ -163,13 +163,17 @@ def seeded_sampler(
 # %% ../nbs/toolkit/31_trials.ipynb #code-heartbeat
 class TrialFailed(Exception):
     "Raised by an objective whose trial came to nothing, with the reason; the search goes on"
+    def __init__(self,
+        reason: str,  # why, in a sentence that the table of failures shows
+    ):
+        super().__init__(reason)
 
 
 @contextmanager
 def heartbeat(
     trial: "optuna.Trial",  # noqa: F821  the trial that runs while this lasts
     interval: float,        # seconds from one beat to the next
-) -> Iterator:
+) -> Iterator:              # for a with statement
     "While this lasts, the storage is told now and then that the trial is alive"
     import optuna
 

@@ -89,7 +89,7 @@ def phases_of(
     settings: dict,      # see PARAMETERS
     stage_names: Sequence,  # names of the backbone's stages, from input to top
     epochs: int,         # in all
-) -> list[Phase]:
+) -> list[Phase]:      # one phase for the head, or those of the recipe or cut
     "The phases that settings stand for"
     settings = complete(settings)
     smooth = {"label_smoothing": settings["label_smoothing"], "augment": settings["augment"] > 0}
@@ -275,7 +275,7 @@ def make_pruner(
     name: str,      # one of PRUNERS
     steps: int,     # how often a trial reports
 ) -> "optuna.pruners.BasePruner":  # noqa: F821
-    """A pruner of Optuna's
+    """A pruner of Optuna's; "median" looks at each third of the steps only, for among trials that are all good half would end at every look
 
     Sources: successive halving, Jamieson & Talwalkar, 2016; Hyperband, Li et al., 2018. Raises `ValueError` for another name.
     """
@@ -285,7 +285,7 @@ def make_pruner(
     _one_of("pruner", name, PRUNERS)
     return {
         "none": pruners.NopPruner,
-        "median": lambda: pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1),
+        "median": lambda: pruners.MedianPruner(n_startup_trials=10, n_warmup_steps=max(1, steps // 3), interval_steps=max(1, steps // 3)),
         "successive halving": lambda: pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3),
         "hyperband": lambda: pruners.HyperbandPruner(min_resource=1, max_resource=steps, reduction_factor=3),
     }[name]()
