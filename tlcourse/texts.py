@@ -31,7 +31,7 @@ TEXTS = {
         "bench: network": "network",
         "bench: preparation": "pixels are",
         "bench: promised": "as promised",
-        "bench: scores": "right, of {count} test images",
+        "bench: scores": "share right of {count} validation images",
         "bench: status": "{accuracy:.1%} right, {promised:.1%} with pixels as promised",
         "bench: grid": "{name}: untouched, and augmented",
         "bench: title": "{name}: what {network} says of {count} images",

@@ -20,7 +20,7 @@ from . import grad_cam
 from .backbones import BACKBONES
 from .data import available
 from .fine_tuning import HEADS, RECIPES
-from .instant_head import LEFT_OUT, HeadBench, HeadSettings
+from .instant_head import LEFT_OUT, HeadBench, HeadSettings, make_bench
 from .lab_controller import Latest
 from .lab_run import AUGMENTS, OWN, RunSettings, draw_curves, session, table_of
 from .optimizers import OPTIMIZERS
@@ -564,7 +564,7 @@ def _default_bench():
     settings = _from_course()
     images = settings.load()
     backbone = load_backbone(settings.backbone, settings.weights, settings.image_size)
-    return HeadBench.on(backbone, split(images, "group" if "group" in images.metadata else "stratified", (0.6, 0.2, 0.2), seed=settings.seed))
+    return make_bench(backbone, split(images, "group" if "group" in images.metadata else "stratified", (0.6, 0.2, 0.2), seed=settings.seed))
 
 # %% ../nbs/toolkit/46_widgets.ipynb #code-preparationlab
 class PreparationLab(widgets.VBox):
