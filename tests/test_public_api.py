@@ -9,7 +9,11 @@ import pytest
 from fastcore.docments import docments
 
 PACKAGE = Path(__file__).resolve().parents[1] / "tlcourse"
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_"))
+MODULES = sorted(
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    for path in (*PACKAGE.glob("*.py"), *PACKAGE.glob("exercises/*.py"))
+    if not path.stem.startswith("_")
+)
 
 
 def public_objects():

@@ -70,6 +70,7 @@ TEXTS = {"en": {
         "pixels in place": "Of six faults, {left} left. `prepare` changed the images that it was given. Whoever calls it a second time gets something else.",
         "no input shape": "Of six faults, {left} left. The base takes images of any size, so nobody knows how long a flattened map is: {said}",
         "thousand": "Of six faults, {left} left. The head has {units} outputs. There are two classes here; the thousand belonged to the old task.",
+        "no probabilities": "The outputs for a picture sum to {total:.2f}. The head was right in this, and is not any more: probabilities of two classes sum to 1.",
         "binary loss": "Of six faults, {left} left. The loss that the model was compiled with is {loss:.2f} on a batch where cross-entropy between the classes is {right:.2f}: each output is judged as a question of its own.",
         "late freeze": "Of six faults, {left} left. `stage1` was to be frozen, and has moved. When does a model take note of what trains?",
         "one rate": "Of six faults, {left} left. `stage2` moved {ratio:.2f} times as far as the head. A pretrained stage wants a far smaller rate.",
@@ -313,6 +314,9 @@ def _faults(prepare, build, train):
     if units != 2:
         found["thousand"] = {"units": units}
     pictures, labels = _stripes()
+    total = np.asarray(model(pictures), dtype=float).sum(axis=1)
+    if np.abs(total - 1).max() > 1e-3:
+        raise Wrong("no probabilities", total=total[np.abs(total - 1).argmax()])
     start = {name: _weights_of(model, name) for name in ("stage1", "stage2")}
     head = _head_kernels(model)
     model = _returned(train, model, pictures.copy(), labels.copy())
