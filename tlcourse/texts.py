@@ -76,7 +76,7 @@ TEXTS = {
         "head: now": "now",
         "head: one class": "Expected examples of at least two classes; take more images in, or give them other labels.",
         "head: page": "training images {first} to {last} of {count}, {changed} labels changed",
-        "head: per class": "training images a class",
+        "head: per class": "images a class",
         "head: recall": "share of the class that is right",
         "head: regularisation": "regularisation",
         "head: reset": "Reset",
