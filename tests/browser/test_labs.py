@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-PATIENCE = 600_000  # milliseconds: a machine with two cores may be doing something else too
+PATIENCE = 1_200_000  # milliseconds: a machine with two cores may be doing something else too
 
 
 def needed(reason):
