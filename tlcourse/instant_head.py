@@ -92,8 +92,12 @@ class HeadBench:
         self.train, self.tried = train, tried
         mean, spread = features.mean(axis=0), features.std(axis=0)
         scaled, scaled_tried = ((one - mean) / np.where(spread > 0, spread, 1) for one in (np.asarray(features, float), np.asarray(validation, float)))
-        turned = np.linalg.svd(scaled, full_matrices=False)[2].T
-        self._rows, self._tried_rows = scaled @ turned, scaled_tried @ turned
+        if len(scaled) < scaled.shape[1]:
+            squares, vectors = np.linalg.eigh(scaled @ scaled.T)
+            there = squares > 1e-10 * max(squares.max(), 1e-300)
+            turned = scaled.T @ (vectors[:, there] / np.sqrt(squares[there]))
+            scaled, scaled_tried = scaled @ turned, scaled_tried @ turned
+        self._rows, self._tried_rows = scaled, scaled_tried
         turns = pd.Series(train.labels).groupby(train.labels).cumcount()
         self._turn = turns.to_numpy()  # the how-manieth of its class each image is
 
@@ -102,6 +106,7 @@ class HeadBench:
     ) -> HeadResult:                              # on the validation images
         "Train the head; `ValueError` where fewer than two classes have examples"
         from sklearn.linear_model import LogisticRegression
+        from threadpoolctl import threadpool_limits
 
         given = self.train.labels.copy()
         chosen = self._turn < settings.per_class
@@ -113,7 +118,8 @@ class HeadBench:
             raise ValueError(text("head: one class"))
         weights = {names.index(settings.weighted): settings.weight} if settings.weighted else None
         head = LogisticRegression(C=1 / settings.regularisation, class_weight=weights, max_iter=300)
-        head.fit(self._rows[used], given[used])
+        with threadpool_limits(1, "blas"):  # on tables this small, threads wait for each other longer than they compute
+            head.fit(self._rows[used], given[used])
         probabilities, trained = (np.zeros((len(rows), len(names))) for rows in (self._tried_rows, self._rows))
         probabilities[:, head.classes_], trained[:, head.classes_] = head.predict_proba(self._tried_rows), head.predict_proba(self._rows)
         return HeadResult(names, self.tried.labels, probabilities, used, given, trained)

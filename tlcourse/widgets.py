@@ -335,8 +335,8 @@ class FineTuneLab(widgets.VBox):
         self._quiet = True
         try:
             self.shown.options = [(run.name, run) for run in reversed(runs)]
-            self.other.options = [(text("lab: none"), None), *((run.name, run) for run in reversed(runs))]
-            self.shown.value, self.other.value = chosen, None
+            self.other.options = [(text("lab: none"), ""), *((run.name, run) for run in reversed(runs))]
+            self.shown.value, self.other.value = chosen, ""
         finally:
             self._quiet = False
         for action in self.actions.values():
@@ -363,11 +363,13 @@ class FineTuneLab(widgets.VBox):
             curves, epochs = {text("lab: this run"): facts}, sum(phase.epochs for phase in self.session.settings.phases())
         else:
             return self.curves.show(None)
-        if self.other.value is not None and self.other.value is not run:
+        if self.other.value and self.other.value is not run:
             curves[self.other.value.name] = vars(self.other.value)
             epochs = max(epochs, len(self.other.value.history["loss"]))
         last = {name: values[-1] for name, values in next(iter(curves.values())).get("history", {}).items() if values}
-        tip = text("lab: curves tip", loss=last.get("val_loss", np.nan), accuracy=last.get("val_accuracy", np.nan))
+        tip = text("lab: curves tip", loss=last["val_loss"], accuracy=last["val_accuracy"]) if last else ""
+        if run is not None:
+            tip += text("lab: stopped tip" if run.stopped else "lab: finished tip")
         self.curves.show(picture(lambda figure: draw_curves(curves, epochs, figure)), tip)
 
     def _run_now(self, run):
@@ -420,7 +422,7 @@ def _table(runs):
     table = table_of(runs[::-1]).rename(columns=lambda name: text(f"lab: column {name}")).rename_axis(text("lab: column run"))
     accuracy, seconds = table.columns[:2]
     table[accuracy], table[seconds] = table[accuracy].map("{:.1%}".format), table[seconds].map("{:.1f}".format)
-    style = "<style>.tlcourse-runs td, .tlcourse-runs th {padding: 2px 12px 2px 0; text-align: left}</style>"
+    style = "<style>.tlcourse-runs td, .tlcourse-runs th {padding: 2px 12px 2px 0; text-align: left; white-space: nowrap}</style>"
     return f'{style}<div style="overflow-x: auto">{table.reset_index().to_html(index=False, border=0, classes="tlcourse-runs", escape=True)}</div>'
 
 # %% ../nbs/toolkit/46_widgets.ipynb #code-instanthead

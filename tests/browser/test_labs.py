@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-PATIENCE = 600_000  # milliseconds: a machine with two cores may be doing something else too
+PATIENCE = 1_200_000  # milliseconds: a machine with two cores may be doing something else too
 
 
 def needed(reason):
@@ -227,8 +227,9 @@ def test_a_learner_fine_tunes_and_finds_the_run_again(page, tmp_path):
         page.wait_for_timeout(2000)
         use_theme(server, "JupyterLab Dark")
         page.reload()
-        page.locator("body[data-jp-theme-light=false]").wait_for()
+        page.locator("body[data-jp-theme-light=false]").wait_for(state="attached")
         lab = show(page, ".tlcourse-lab")
+        lab.get_by_role("tab", name="Runs").click()
         expect(lab.locator(".tlcourse-runs")).to_contain_text("run 1")
         screenshot(page, "runs-dark")
         lab.get_by_role("tab", name="Code").click()
