@@ -134,12 +134,12 @@ def run_all(page):
 
 def show(page, selector):
     "Go to a widget; JupyterLab draws a cell only when it is near to what is seen"
-    deadline = time.monotonic() + PATIENCE / 1000
+    deadline, place = time.monotonic() + PATIENCE / 1000, 0
+    panel = page.locator(".jp-NotebookPanel .jp-WindowedPanel-outer")
     while not page.locator(selector).count():
         assert time.monotonic() < deadline, f"{selector} never came"
-        page.locator(".jp-NotebookPanel .jp-WindowedPanel-outer").evaluate(
-            "panel => panel.scrollTo(0, panel.scrollHeight)"
-        )
+        place = place % 10 + 1
+        panel.evaluate("(panel, place) => panel.scrollTo(0, panel.scrollHeight * place / 10)", place)
         page.wait_for_timeout(500)
     found = page.locator(selector).first
     found.scroll_into_view_if_needed()
