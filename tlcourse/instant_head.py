@@ -124,7 +124,7 @@ class HeadBench:
         probabilities[:, head.classes_], trained[:, head.classes_] = head.predict_proba(self._tried_rows), head.predict_proba(self._rows)
         return HeadResult(names, self.tried.labels, probabilities, used, given, trained)
 
-# %% ../nbs/toolkit/34_instant_head.ipynb #code-make-bench
+# %% ../nbs/toolkit/44_instant_head.ipynb #code-make-bench
 def make_bench(
     backbone: Backbone,  # from load_backbone
     splits: Splits,      # training and validation part are used
