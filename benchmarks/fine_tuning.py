@@ -18,7 +18,6 @@ import json
 import multiprocessing
 import os
 import tempfile
-import time
 from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing.managers import BaseManager
@@ -26,9 +25,11 @@ from unittest import mock
 
 os.environ["TLCOURSE_CACHE"] = tempfile.mkdtemp()
 
+from parts.clocks import now  # noqa: E402
+from parts.photographs import photographs  # noqa: E402
+
 from tlcourse import (  # noqa: E402
     backbones,
-    data,
     feature_cache,
     features,
     fine_tuning,
@@ -43,24 +44,6 @@ from tlcourse.training_run import TrainingRun  # noqa: E402
 BATCH = 16
 CLASSES = 10  # of textures
 CHUNK = 100  # images that extraction and `predict` take in turn
-
-
-def photographs(count, size):
-    "Images of the wanted number and size: time depends on nothing else"
-    import numpy as np
-
-    images = data.load("textures")
-    rows = np.arange(count) % len(images)
-    pixels = images.images[rows].repeat(-(-size // 64), axis=1).repeat(-(-size // 64), axis=2)[:, :size, :size].copy()
-    pixels[:, 0, 0, 0], pixels[:, 0, 1, 0] = np.arange(count) % 256, np.arange(count) // 256  # no two alike
-    return data.ImageData(pixels, images.labels[rows], images.class_names)
-
-
-def now():
-    "Seconds on the clock, and of CPU"
-    import numpy as np
-
-    return np.array([time.perf_counter(), time.process_time()])
 
 
 def seconds(work, *arguments, **options):

@@ -14,6 +14,7 @@ import statistics
 import time
 from pathlib import Path
 
+from parts.intervals import half_interval
 from parts.own_process import answer, call
 
 from tlcourse import backbones, precision
@@ -46,13 +47,6 @@ def epochs_for(seconds, name, recipe, where, tries=3):
         if epochs == fewest or 0.8 < spent[epochs] / seconds < 1.2:
             break
     return epochs
-
-
-def half_interval(values):
-    "Half the 95 % interval of the mean, by Student's t"
-    from scipy import stats
-
-    return stats.t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
 
 
 def main():

@@ -24,28 +24,13 @@ from pathlib import Path
 os.environ["TLCOURSE_CACHE"] = tempfile.mkdtemp()
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from parts.clocks import now  # noqa: E402
+from parts.photographs import photographs  # noqa: E402
+
 from tlcourse import backbones, data, precision, splitting, tuning  # noqa: E402
 from tlcourse.splitting import Splits  # noqa: E402
 
 CONTEST = Path(__file__).resolve().parents[1] / "nbs" / "lessons" / "08_contest.csv"
-
-
-def photographs(count, size):
-    "Images of the wanted number and size: time depends on nothing else"
-    import numpy as np
-
-    images = data.load("textures")
-    rows = np.arange(count) % len(images)
-    pixels = images.images[rows].repeat(-(-size // 64), axis=1).repeat(-(-size // 64), axis=2)[:, :size, :size].copy()
-    pixels[:, 0, 0, 0], pixels[:, 0, 1, 0] = np.arange(count) % 256, np.arange(count) // 256  # no two alike
-    return data.ImageData(pixels, images.labels[rows], images.class_names)
-
-
-def now():
-    "Seconds on the clock, and of CPU"
-    import numpy as np
-
-    return np.array([time.perf_counter(), time.process_time()])
 
 
 def ours(splits, size, configurations, epochs):

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from parts.intervals import half_interval
 from parts.own_process import answer, call
 
 sys.path.append(str(Path(__file__).parents[1] / "tools"))
@@ -102,13 +103,6 @@ def against_scratch(name, weights, seeds):
 
 def fine_tuned_in_process(*arguments):
     return call(fine_tuned, *arguments)
-
-
-def half_interval(values):
-    "Half the 95 % interval of the mean, by Student's t"
-    from scipy import stats
-
-    return stats.t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
 
 
 def main():

@@ -86,34 +86,23 @@ def pooled_features(model):
 def largest_difference(model, plain, size=64, seed=0):
     "The largest difference between the features of both networks, as a share of the largest feature"
     images = np.random.default_rng(seed).uniform(-120, 130, (8, size, size, 3)).astype(np.float32)
-    trained = in_float32(pooled_features(model)).predict(images, verbose=0)
+    trained = computing_in(pooled_features(model), "float32").predict(images, verbose=0)
     exported = plain.predict(images, verbose=0)
     return float(np.abs(trained - exported).max() / np.abs(trained).max())
 
 
-def in_float32(model):
-    "A copy of the model that computes in 32 bits"
+def computing_in(model, dtype):
+    "A copy of the model that keeps its weights and computes in this type"
     import keras
 
     def copied(layer):
-        config = layer.get_config()
-        config["dtype"] = "float32"
-        return layer.__class__.from_config(config)
+        return layer.__class__.from_config(layer.get_config() | {"dtype": dtype})
 
     copy = keras.models.clone_model(model, clone_function=copied)
-    copy.set_weights(model.get_weights())
+    copy.set_weights([weight.astype(dtype) for weight in model.get_weights()])
     return copy
 
 
 def write_float16(plain, path):
     "Write the weights in 16 bits, in a file that the same network in 32 bits reads"
-    import keras
-
-    def halved(layer):
-        config = layer.get_config()
-        config["dtype"] = "float16"
-        return layer.__class__.from_config(config)
-
-    half = keras.models.clone_model(plain, clone_function=halved)
-    half.set_weights([weight.astype(np.float16) for weight in plain.get_weights()])
-    half.save_weights(path)
+    computing_in(plain, "float16").save_weights(path)
