@@ -8,7 +8,9 @@ import pytest
 from tlcourse.course_files import copy_course, course_files
 from tlcourse.student import guess_cells, student_copy
 
-LESSONS = {name: path for name, path in course_files().items() if name.startswith("lessons/")}
+LESSONS = {
+    name: path for name, path in course_files().items() if name.startswith("lessons/") and path.suffix == ".ipynb"
+}
 EXERCISES = {name: path for name, path in course_files().items() if name.startswith("exercises/")}
 
 

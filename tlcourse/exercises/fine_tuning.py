@@ -316,7 +316,7 @@ def _faults(prepare, build, train):
     pictures, labels = _stripes()
     total = np.asarray(model(pictures), dtype=float).sum(axis=1)
     if np.abs(total - 1).max() > 1e-3:
-        raise Wrong("no probabilities", total=total[np.abs(total - 1).argmax()])
+        raise Wrong("no probabilities", total=total.flat[np.abs(total - 1).argmax()])
     start = {name: _weights_of(model, name) for name in ("stage1", "stage2")}
     head = _head_kernels(model)
     model = _returned(train, model, pictures.copy(), labels.copy())

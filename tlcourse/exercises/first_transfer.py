@@ -105,7 +105,7 @@ def _judge_head(new_classifier):
             raise Wrong("outputs", came=before.shape, classes=classes)
         total = before.sum(axis=1)
         if np.abs(total - 1).max() > 1e-3 or before.min() < 0:
-            raise Wrong("sum", total=total[np.abs(total - 1).argmax()])
+            raise Wrong("sum", total=total.flat[np.abs(total - 1).argmax()])
         shapes = {one.shape for one in given}
         kept = [weight for weight in model.get_weights() if any(weight.shape == one.shape and np.array_equal(weight, one) for one in given)]
         if len(kept) < len(given):
