@@ -255,6 +255,8 @@ def main():
     parser.add_argument("--plain-images", type=int, default=96)
     parser.add_argument("--backbones", nargs="+", default=["ResNet50", "VGG16"])
     arguments = parser.parse_args()
+    if arguments.images < 2 * CHUNK:
+        parser.error(f"--images wants at least {2 * CHUNK}: a median over parts of {CHUNK}; {arguments.images} came")
     peaks = {kind: matrix_peak(kind) for kind in precision.PRECISIONS}
     gain = precision.gain_of_bfloat16(precision.convolution)
     print(f"processor {precision.processor()}; one convolution in bfloat16 is {gain:.2f} times as fast as in float32")

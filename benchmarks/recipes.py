@@ -5,7 +5,7 @@ each of its phases. Each training is a process of its own with an empty cache: n
 neither features nor memory. `--save` writes a row for each training; what the file has of other recipes and backbones
 stays. Lesson 7 reads `nbs/lessons/07_recipes.csv`.
 
-    python benchmarks/recipes.py [--seconds 25] [--seeds 5] [--images-per-class 10] [--size 64] [--save FILE]
+    python benchmarks/recipes.py [--seconds 20] [--seeds 5] [--images-per-class 10] [--size 64] [--save FILE]
 """
 
 import argparse
@@ -52,7 +52,7 @@ def epochs_for(seconds, name, recipe, where, tries=3):
 def main():
     answer(train)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=25)
+    parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--images-per-class", type=int, default=10)
     parser.add_argument("--size", type=int, default=64)

@@ -84,7 +84,7 @@ def fine_tuned(name, weights, seed, epochs=None):
     model = fine_tuning.build_classifier(backbone, splits.train.class_names, seed=seed)
     phases = None if epochs is None else [fine_tuning.Phase("all", epochs, demo.SCRATCH_RATE, batch_norm="training")]
     start = time.process_time()
-    options = {"recipe": "auto"} if phases is None else {"phases": phases}
+    options = {"recipe": "top_stage"} if phases is None else {"phases": phases}
     fine_tuning.fine_tune(model, splits, seed=seed, **options)
     return time.process_time() - start, 100 * evaluation.evaluate(model, splits.test).accuracy
 

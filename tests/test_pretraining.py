@@ -79,7 +79,7 @@ def test_a_killed_run_ends_with_the_same_weights(archive, undisturbed, tmp_path)
     for value, expected in zip(weights(tmp_path), weights(undisturbed[0]), strict=True):
         np.testing.assert_array_equal(value, expected)
     other = subprocess.run([*run, "--seed", "1"], capture_output=True, text=True)
-    assert other.returncode == 2 and "another recipe, seed or source" in other.stderr
+    assert other.returncode == 2 and "another recipe, seed, source" in other.stderr
 
 
 # Keras's own writer of weights

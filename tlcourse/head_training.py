@@ -14,7 +14,7 @@ import numpy as np
 
 from .batch_order import BatchOrder
 from .optimizers import learning_rate_schedule, make_optimizer
-from .training_run import _no_word_of_tracing
+from .training_run import without_tracing_notices
 
 # %% ../nbs/toolkit/32_head_training.ipynb #code-build-head
 def add_head(
@@ -73,7 +73,7 @@ class HeadTrainer:
             order.epoch = epoch
             rows = np.concatenate(list(order))
             version = np.random.default_rng((seed, epoch, 1)).integers(versions, size=count) if versions > 1 else np.zeros(count, np.int64)
-            with _no_word_of_tracing():
+            with without_tracing_notices():
                 values = epoch_of(features, targets, held_out, held_out_targets, tf.constant(rows), tf.constant(version[rows] * count), tf.constant(rates[epoch], tf.float32),
                                   tf.constant(batch_size), *numbers).numpy()
             for name, value in zip(history, values):

@@ -93,7 +93,7 @@ def rank_backbones(
     splits: Splits,                    # its training part is scored; the validation part measures accuracy; the test part is not looked at
     backbones: Sequence | dict | None = None,  # names, or from load_backbone, or label: either; all with pretrained weights on this machine by default
     methods: Sequence = METHODS,       # names of scores; the first one orders the rows where no accuracy is measured
-    recipe: str | None = None,         # fine-tune each with this recipe, "auto" for the usual one, and measure the accuracy; None: don't
+    recipe: str | None = None,         # fine-tune each with this recipe, such as "top_stage", and measure the accuracy; None: don't
     image_size: int = 64,              # of backbones that are given by name, in pixels
     seed: int = 0,                     # decides what is random in fine-tuning
     source_probabilities: dict | None = None,  # label: what the whole pretrained network gives for the training images; for leep and nce
@@ -155,7 +155,7 @@ def agreement(
     an accuracy, or with fewer than two backbones in a ranking.
     """
     if "accuracy" not in table:
-        raise ValueError("Expected a column `accuracy`; none came. rank_backbones(..., recipe=\"auto\") measures it.")
+        raise ValueError("Expected a column `accuracy`; none came. rank_backbones(..., recipe=\"top_stage\") measures it.")
     if methods is None:
         methods = [column for column in table if column in SCORES or column in SOURCE_SCORES or column == "imagenet_accuracy"]
     rankings = [table] if by is None else [rows for _, rows in table.groupby(by)]

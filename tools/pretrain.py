@@ -53,6 +53,10 @@ RECIPES = {
 }
 
 
+class AnotherRun(ValueError):
+    "The folder holds the state of a run that this one cannot go on from"
+
+
 def plan(recipe, images):
     "The size of the images in each step"
     per_epoch = images // recipe.batch_size
@@ -107,10 +111,14 @@ def steps_of(source, recipe, sizes, first, last, spec, teacher, seed):
 
 def teacher_features(source, weights, folder):
     "Centred pooled features of MobileNetV2 for every image, seen at 128 pixels, float16, kept in a file"
-    path = folder / "teacher.npy"
+    backbone = load_backbone("MobileNetV2", weights, 128)
+    # of these images by these weights: another source or teacher has another file
+    known = hashlib.sha256(json.dumps(source.came_from, sort_keys=True).encode())
+    for value in backbone.model.get_weights():
+        known.update(value.tobytes())
+    path = folder / f"teacher-{known.hexdigest()[:16]}.npy"
     if path.is_file():
         return np.load(path, mmap_mode="r")
-    backbone = load_backbone("MobileNetV2", weights, 128)
     parts = []
     for start in range(0, len(source.pixels), 256):
         images = source.pixels[start : start + 256].astype(np.float32).repeat(2, axis=1).repeat(2, axis=2)
@@ -172,6 +180,8 @@ def restore(model, arrays):
 
 def train(model, source, recipe, spec, teacher, folder, seed, every):
     "Train to the end of the recipe from where `folder` left it; a state is written after every so many steps"
+    import keras
+
     sizes = plan(recipe, len(source.train))
     per_epoch = len(source.train) // recipe.batch_size
     compile_for(model, recipe, len(sizes), per_epoch)
@@ -182,16 +192,18 @@ def train(model, source, recipe, spec, teacher, folder, seed, every):
         "seed": seed,
         "backbone": spec.name,
         "classes": source.classes,
-        "steps": len(sizes),
+        "images": len(source.train),
+        "source": source.came_from,
+        "computed in": keras.config.dtype_policy().name,
+        "teacher": None if teacher is None else hashlib.sha256(teacher[:100].tobytes()).hexdigest(),
     }
     identity = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     saved = load_state(folder / "state")
     if saved:
         arrays, facts = saved
         if facts["identity"] != identity:
-            raise ValueError(
-                f"{folder} holds a run of another recipe, seed or source; give another folder, or remove that one."
-            )
+            message = "holds a run of another recipe, seed, source, teacher or precision"
+            raise AnotherRun(f"{folder} {message}; give another folder, or remove that one.")
         restore(model, arrays)
         done, seconds, log = facts["done"], facts["seconds"], facts["log"]
         print(f"goes on from step {done} of {len(sizes)}", flush=True)
@@ -305,7 +317,7 @@ def main():
     )
     try:
         log = train(model, source, recipe, spec, teacher, arguments.out, arguments.seed, arguments.every)
-    except ValueError as error:
+    except AnotherRun as error:
         parser.error(str(error))
     plain = networks.finished(model, spec)
     difference = networks.largest_difference(model, plain)

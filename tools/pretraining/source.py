@@ -63,10 +63,10 @@ class Source:
     def decoded(self, where):
         "The pixels of all images, and the class of each"
         target, facts = self.folder / "pixels.npy", self.folder / "pixels.json"
-        came_from = fingerprint(where)
+        self.came_from = fingerprint(where)
         if facts.is_file() and target.is_file():
             known = json.loads(facts.read_text(encoding="utf-8"))
-            if known["source"] == came_from:
+            if known["source"] == self.came_from:
                 return np.load(target, mmap_mode="r"), known["classes"]
         self.folder.mkdir(parents=True, exist_ok=True)
         files, names = zip(*(archive_files(where) if where.is_file() else shard_files(where)), strict=True)
@@ -80,7 +80,7 @@ class Source:
         with ThreadPoolExecutor() as pool:
             list(pool.map(decode, range(len(files))))
         pixels.flush()
-        facts.write_text(json.dumps({"source": came_from, "classes": names}), encoding="utf-8")
+        facts.write_text(json.dumps({"source": self.came_from, "classes": names}), encoding="utf-8")
         return np.load(target, mmap_mode="r"), list(names)
 
 
