@@ -16,6 +16,7 @@ keras-tuner needs tensorboard too; both come with `pip install "tlcourse[dev]"`.
 """
 
 import argparse
+import itertools
 import os
 import tempfile
 import time
@@ -141,15 +142,21 @@ def configurations_of(count):
 
 def contest(options):
     "The best validation score of both after the same time, seed by seed"
+    import numpy as np
     import optuna
     import pandas as pd
 
     textures = data.load("textures")
     backbone = backbones.load_backbone("VGG16", "course", 64)
     rows = []
-    seeds = range(options.first_seed, options.first_seed + options.seeds)
-    for seed in seeds:
+    divisions = {}  # by place, so that some leave fewer than ten training images of a class: those are passed over
+    for seed in itertools.count(options.first_seed):
         parts = splitting.split(textures, how="group", sizes=(0.4, 0.4, 0.2), seed=seed)
+        if np.bincount(parts.train.labels).min() >= 10:
+            divisions[seed] = parts
+        if len(divisions) == options.seeds:
+            break
+    for seed, parts in divisions.items():
         splits = Splits(parts.train.sample(10, seed), parts.validation, parts.test)
         players = {
             "TPE, Hyperband": dict(sampler="tpe", pruner="hyperband"),
@@ -182,7 +189,7 @@ def contest(options):
         )
     table = pd.DataFrame(rows).round(5)
     earlier = pd.read_csv(CONTEST) if CONTEST.exists() else table[:0]
-    kept = pd.concat([earlier[~earlier["seed"].isin(seeds)], table]).sort_values("seed", kind="stable")
+    kept = pd.concat([earlier[~earlier["seed"].isin(divisions)], table]).sort_values("seed", kind="stable")
     kept.to_csv(CONTEST, index=False)
     by_seed = table.pivot(index="seed", columns="search", values="loss")
     wins = int((by_seed["TPE, Hyperband"] <= by_seed["random"]).sum())
