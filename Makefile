@@ -45,13 +45,16 @@ test: .venv/.ready  ## all checks: style, notebooks, tests; offline
 	@echo "== tests"
 	@$(OFFLINE) $(BIN)/python -m pytest --quiet -n 3 --dist worksteal $(TESTS)
 
+.venv/.ready-for-browser: .venv/.ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[app,browser]"
+	@touch $@
+
 BROWSERS := chromium chromium-browser google-chrome
 .PHONY: test-browser
-test-browser: .venv/.ready  ## the labs in a real browser, which is installed where root may
+test-browser: .venv/.ready-for-browser  ## the labs in a real browser, which is installed where root may
 	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || \
 		{ echo "No browser was found. Install one of $(BROWSERS), such as with sudo apt-get install chromium." >&2; exit 1; }; \
 		echo "installing Chromium"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[app,browser]"
 	@$(OFFLINE) NEEDS_BROWSER=1 $(BIN)/python -m pytest --quiet tests/browser
 
 .PHONY: export
