@@ -33,6 +33,8 @@ demo: .venv/.ready  ## what a pretrained backbone is worth (SEEDS=1)
 # The guard in tests/offline refuses every connection that would leave this machine. It is for the checks only: a variable
 # of the target `test` would hold for the installation too
 OFFLINE := PYTHONPATH="$(CURDIR)/tests/offline$${PYTHONPATH:+:$$PYTHONPATH}"
+# Three processes share the processors. Threads of OpenBLAS would wait for each other in loops, and take the time from the others
+ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 # TensorFlow's notices about the machine, which its settings for logs do not reach
 CALM := { grep --line-buffered -vE '^(WARNING: All log messages before absl|[IW][0-9]{4} |E[0-9]{4} .*cuInit)' || true; }
 
@@ -41,9 +43,9 @@ test: .venv/.ready  ## all checks: style, notebooks, tests; offline
 	@echo "== style"
 	@$(BIN)/ruff check --quiet .
 	@echo "== notebooks"
-	@set -o pipefail; $(OFFLINE) $(BIN)/nbdev-test --n-workers 3 2>&1 | $(CALM)
+	@set -o pipefail; $(OFFLINE) $(ONE_THREAD) $(BIN)/nbdev-test --n-workers 3 2>&1 | $(CALM)
 	@echo "== tests"
-	@$(OFFLINE) $(BIN)/python -m pytest --quiet -n 3 --dist worksteal $(TESTS)
+	@$(OFFLINE) $(ONE_THREAD) $(BIN)/python -m pytest --quiet -n 3 --dist worksteal $(TESTS)
 
 .venv/.ready-for-browser: .venv/.ready
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[app,browser]"
