@@ -182,6 +182,42 @@ def test_a_pruned_trial_ends_early_and_does_not_win(splits, backbone):
     assert all(len(trial.intermediate_values) == 9 for trial in study.trials if trial.state == COMPLETE)
 
 
+@pytest.mark.parametrize(
+    "pruner",
+    [optuna.pruners.MedianPruner(n_startup_trials=2), optuna.pruners.SuccessiveHalvingPruner(reduction_factor=3)],
+    ids=["median", "successive halving"],
+)
+def test_a_hopeless_trial_with_a_cut_stops_training_in_its_first_epochs(pruner, splits, backbone, monkeypatch):
+    import keras
+
+    begun = []
+
+    class Count(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            begun[-1] += 1
+
+    def fine_tune(*arguments, callbacks=(), **options):
+        begun.append(0)
+        return original(*arguments, callbacks=[*callbacks, Count()], **options)
+
+    original = tuning.fine_tune
+    monkeypatch.setattr(tuning, "fine_tune", fine_tune)
+    storage, epochs = optuna.storages.InMemoryStorage(), 6
+    queue = optuna.create_study(storage=storage, study_name="cut", direction="minimize")
+    for rate in (1e-2, 8e-3, 1e-7):
+        queue.enqueue_trial({"learning_rate": rate})
+    space = {"learning_rate": (1e-7, 1e-1), "cut": "block5"}
+    options = {"storage": storage, "study": "cut", "epochs": epochs, "score": "loss"}
+    study = tuning.search(splits, backbone, space, "random", pruner, 3, **options)
+    assert begun == [len(trial.intermediate_values) for trial in study.trials]
+    assert begun[0] == epochs and begun[2] <= 2
+    assert [study.trials[0].state, study.trials[2].state] == [COMPLETE, PRUNED]
+    assert study.trials[2].params == {"learning_rate": 1e-7} and study.best_trial.number < 2
+    # the next search with this storage goes on from there, and trains nothing again
+    assert params(tuning.search(splits, backbone, space, "random", pruner, 3, **options)) == params(study)
+    assert len(begun) == 3
+
+
 # What goes wrong in a trial
 
 
