@@ -33,6 +33,8 @@ demo: .venv/.ready  ## what a pretrained backbone is worth (SEEDS=1)
 # The guard in tests/offline refuses every connection that would leave this machine. It is for the checks only: a variable
 # of the target `test` would hold for the installation too
 OFFLINE := PYTHONPATH="$(CURDIR)/tests/offline$${PYTHONPATH:+:$$PYTHONPATH}"
+# Three processes share the processors. Threads of OpenBLAS would wait for each other in loops, and take the time from the others
+ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 # TensorFlow's notices about the machine, which its settings for logs do not reach
 CALM := { grep --line-buffered -vE '^(WARNING: All log messages before absl|[IW][0-9]{4} |E[0-9]{4} .*cuInit)' || true; }
 
@@ -41,17 +43,20 @@ test: .venv/.ready  ## all checks: style, notebooks, tests; offline
 	@echo "== style"
 	@$(BIN)/ruff check --quiet .
 	@echo "== notebooks"
-	@set -o pipefail; $(OFFLINE) $(BIN)/nbdev-test --n-workers 3 2>&1 | $(CALM)
+	@set -o pipefail; $(OFFLINE) $(ONE_THREAD) $(BIN)/nbdev-test --n-workers 3 2>&1 | $(CALM)
 	@echo "== tests"
-	@$(OFFLINE) $(BIN)/python -m pytest --quiet -n 3 --dist worksteal $(TESTS)
+	@$(OFFLINE) $(ONE_THREAD) $(BIN)/python -m pytest --quiet -n 3 --dist worksteal $(TESTS)
+
+.venv/.ready-for-browser: .venv/.ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[app,browser]"
+	@touch $@
 
 BROWSERS := chromium chromium-browser google-chrome
 .PHONY: test-browser
-test-browser: .venv/.ready  ## the labs in a real browser, which is installed where root may
+test-browser: .venv/.ready-for-browser  ## the labs in a real browser, which is installed where root may
 	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || \
 		{ echo "No browser was found. Install one of $(BROWSERS), such as with sudo apt-get install chromium." >&2; exit 1; }; \
 		echo "installing Chromium"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[app,browser]"
 	@$(OFFLINE) NEEDS_BROWSER=1 $(BIN)/python -m pytest --quiet tests/browser
 
 .PHONY: export

@@ -6,6 +6,8 @@ import sys
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.long(60)  # both: one after the other in one process, they share what one device gave
+
 SCRIPT = """if True:
     import sys
     import numpy as np
@@ -32,14 +34,20 @@ SCRIPT = """if True:
 """
 
 
-@pytest.mark.long(60)
-def test_two_devices_give_the_weights_of_one(tmp_path):
-    found = {}
-    for count in (1, 2):
-        where = tmp_path / f"{count}.npz"
-        ran = subprocess.run([sys.executable, "-c", SCRIPT, str(count), where], capture_output=True, text=True)
-        assert ran.returncode == 0, ran.stderr[-3000:]
-        found[count] = dict(np.load(where))
+def run(script, count, where):
+    "What the script leaves when it runs on so many devices"
+    ran = subprocess.run([sys.executable, "-c", script, str(count), where], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    return dict(np.load(where))
+
+
+@pytest.fixture(scope="module")
+def one_device(tmp_path_factory):
+    return run(SCRIPT, 1, tmp_path_factory.mktemp("devices") / "1.npz")
+
+
+def test_two_devices_give_the_weights_of_one(one_device, tmp_path):
+    found = {1: one_device, 2: run(SCRIPT, 2, tmp_path / "2.npz")}
     weights = [name for name in found[1] if name.startswith("arr_")]
     assert len(weights) == 28
     for name in weights:
@@ -50,18 +58,13 @@ def test_two_devices_give_the_weights_of_one(tmp_path):
         np.testing.assert_allclose(found[2][name], found[1][name], atol=0.1)
 
 
-def test_without_equal_shards_the_weights_would_differ(tmp_path):
+def test_without_equal_shards_the_weights_would_differ(one_device, tmp_path):
     script = SCRIPT.replace(
         "from tlcourse.splitting", "fine_tuning.equal_shards = unequal\n    from tlcourse.splitting"
     )
     script = script.replace("    from tlcourse import", UNEQUAL + "    from tlcourse import")
-    for count, text in ((1, SCRIPT), (2, script)):
-        ran = subprocess.run(
-            [sys.executable, "-c", text, str(count), tmp_path / f"{count}.npz"], capture_output=True, text=True
-        )
-        assert ran.returncode == 0, ran.stderr[-3000:]
-    one, two = (np.load(tmp_path / f"{count}.npz") for count in (1, 2))
-    assert max(np.abs(one[name] - two[name]).max() for name in one if name.startswith("arr_")) > 1e-4
+    two = run(script, 2, tmp_path / "2.npz")
+    assert max(np.abs(one_device[name] - two[name]).max() for name in two if name.startswith("arr_")) > 1e-4
 
 
 UNEQUAL = """    def unequal(dataset, devices):

@@ -2,10 +2,12 @@
 
 import contextlib
 import os
+import queue
 import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -195,66 +197,128 @@ def test_range_test_leaves_the_model_alone(splits, loaded):
     assert fine_tuning._steepest(found.table.assign(smoothed=np.arange(len(found.table)))) is None
 
 
-RUN = """if True:
-    import hashlib, signal, sys
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what it starts in the background
+# Forks a process for each folder that it is told, says its number, what it says, and how it ended. Nothing is computed
+# before the fork: TensorFlow's threads would not come along
+RUNS = """if True:
+    import hashlib, os, signal, sys
+    import keras, tensorflow
     from tlcourse import backbones, data, fine_tuning
     from tlcourse.fine_tuning import Phase
     from tlcourse.splitting import Splits
+
     images = data.load("textures").sample(per_class=6)
     splits = Splits(*(images.subset(range(start, 60, 3)) for start in range(3)))
-    vgg = backbones.load_backbone("VGG16", "course", 32)
-    model = fine_tuning.build_classifier(vgg, images.class_names)
-    head = Phase("head", 4, 1e-3, schedule="cosine", warmup=0.1)
-    phases = [head, Phase("block5", 3, 1e-4, "adamw", backbone_lr_ratio=0.5)]
-    print("ready", flush=True)
-    history = fine_tuning.fine_tune(model, splits, phases, batch_size=4, checkpoint_dir=sys.argv[1])
-    state = hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights()))
-    print(state.hexdigest(), repr(history.history["loss"]), flush=True)
+
+    def run(folder):
+        # a shell ignores it for what it starts in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        vgg = backbones.load_backbone("VGG16", "course", 32)
+        model = fine_tuning.build_classifier(vgg, images.class_names)
+        head = Phase("head", 4, 1e-3, schedule="cosine", warmup=0.1)
+        phases = [head, Phase("block5", 3, 1e-4, "adamw", backbone_lr_ratio=0.5)]
+        print("ready", flush=True)
+        history = fine_tuning.fine_tune(model, splits, phases, batch_size=4, checkpoint_dir=folder)
+        state = hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights()))
+        print(state.hexdigest(), repr(history.history["loss"]), flush=True)
+
+    for line in sys.stdin:
+        heard, say = os.pipe()
+        child = os.fork()
+        if child == 0:
+            failed = 1
+            try:
+                os.read(heard, 1)  # its number is said before anything else
+                run(line.rstrip())
+                failed = 0
+            finally:
+                os._exit(failed)
+        print(child, flush=True)
+        os.write(say, b"!")
+        print("ended", os.waitpid(child, 0)[1], flush=True)
+        os.close(heard)
+        os.close(say)
 """
 
 
-@contextlib.contextmanager
-def running(folder):
-    "The run in a process of its own, from the moment before training; what is left of it at the end is killed"
-    with subprocess.Popen(
-        [sys.executable, "-c", RUN, str(folder)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        try:
-            assert process.stdout.readline() == "ready\n"
-            yield process
-        finally:
-            process.kill()
+class Runs:
+    "Runs in processes of their own, one after the other, which need not import TensorFlow each"
+
+    def __init__(self):
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", RUNS],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        self.lines = queue.Queue()
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def read(self):
+        for line in self.process.stdout:
+            self.lines.put(line)
+        self.lines.put("")
+
+    def start(self, folder):
+        "The number of the process, at the moment before it trains"
+        self.process.stdin.write(f"{folder}\n")
+        self.process.stdin.flush()
+        number = int(self.lines.get(timeout=300))
+        assert self.lines.get(timeout=300) == "ready\n"
+        return number
+
+    def wait(self, seconds=300.0):
+        "What the run says at its end; None where it says nothing in so many seconds"
+        with contextlib.suppress(queue.Empty):
+            return self.lines.get(timeout=seconds)
+
+    def stop(self):
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.reader.join()
+        self.process.stdin.close()
+        self.process.stdout.close()
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
+def runs():
+    runs = Runs()
+    yield runs
+    runs.stop()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(runs, tmp_path_factory):
     "What the run says where nothing stops it, and its seconds"
-    with running(tmp_path_factory.mktemp("undisturbed")) as process:
-        begun = time.monotonic()
-        said = process.stdout.read()
-        assert said
-        return said, time.monotonic() - begun
+    runs.start(tmp_path_factory.mktemp("undisturbed"))
+    begun = time.monotonic()
+    said = runs.wait()
+    seconds = time.monotonic() - begun
+    assert said and runs.wait() == "ended 0\n"
+    return said, seconds
 
 
 @pytest.mark.long(200)
-@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is a matter of POSIX")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork and SIGKILL are matters of POSIX")
 @pytest.mark.parametrize(("sent", "times"), [(getattr(signal, "SIGKILL", 9), 10), (signal.SIGINT, 1)])
-def test_a_run_that_is_stopped_again_and_again_ends_where_it_would_have(sent, times, undisturbed, tmp_path):
-    (said, seconds), rng, stopped, run = undisturbed, random.Random(0), 0, 0
+def test_a_run_that_is_stopped_again_and_again_ends_where_it_would_have(sent, times, runs, undisturbed, tmp_path):
+    (whole, seconds), rng, stopped, run = undisturbed, random.Random(0), 0, 0
     while stopped < times:
-        with running(tmp_path / f"disturbed {run}") as process:
-            try:
-                assert process.communicate(timeout=rng.uniform(0.2, 0.6 * seconds))[0] == said
-                run += 1  # it came to its end before the signal: another one
-            except subprocess.TimeoutExpired:
-                process.send_signal(sent)
-                stopped += process.wait() != 0
-    with running(tmp_path / f"disturbed {run}") as process:
-        assert process.stdout.read() == said
+        number = runs.start(tmp_path / f"disturbed {run}")
+        said = runs.wait(rng.uniform(0.2, 0.6 * seconds))
+        if said is None:
+            os.kill(number, sent)  # its parent waits for it, so nobody else can have this number
+            said = runs.wait()
+        if said.startswith("ended"):
+            stopped += said != "ended 0\n"
+        else:  # it came to its end before the signal: another one
+            assert said == whole
+            assert runs.wait().startswith("ended")
+            run += 1
+    runs.start(tmp_path / f"disturbed {run}")
+    assert runs.wait() == whole and runs.wait() == "ended 0\n"
 
 
 def test_without_compiling_anew_an_unfrozen_stage_stays(splits, loaded):

@@ -17,7 +17,10 @@ from tlcourse import cli, grading
 from tlcourse.sandbox import Sandbox
 from tlcourse.walls import Limits
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the walls are those of Linux")
+pytestmark = [
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the walls are those of Linux"),
+    pytest.mark.long(200),  # all of them: side by side, they stay in one process, and the submissions are graded once
+]
 PACKAGE = Path(tlcourse.__file__).parent
 START = "from tlcourse.exercises.fine_tuning import ____, ex1, ex4, ex5\nimport os, sys, json\n"
 HONEST = "answer = 'none'\nrate = 1.6e-4\n"
@@ -139,7 +142,6 @@ def graded(tmp_path_factory):
     return folder, rows, package, visitors
 
 
-@pytest.mark.long(200)
 @pytest.mark.parametrize("name", CHEATS)
 def test_a_cheat_gains_nothing(graded, name):
     _, rows, _, _ = graded

@@ -182,6 +182,42 @@ def test_a_pruned_trial_ends_early_and_does_not_win(splits, backbone):
     assert all(len(trial.intermediate_values) == 9 for trial in study.trials if trial.state == COMPLETE)
 
 
+@pytest.mark.parametrize(
+    "pruner",
+    [optuna.pruners.MedianPruner(n_startup_trials=2), optuna.pruners.SuccessiveHalvingPruner(reduction_factor=3)],
+    ids=["median", "successive halving"],
+)
+def test_a_hopeless_trial_with_a_cut_stops_training_in_its_first_epochs(pruner, splits, backbone, monkeypatch):
+    import keras
+
+    begun = []
+
+    class Count(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            begun[-1] += 1
+
+    def fine_tune(*arguments, callbacks=(), **options):
+        begun.append(0)
+        return original(*arguments, callbacks=[*callbacks, Count()], **options)
+
+    original = tuning.fine_tune
+    monkeypatch.setattr(tuning, "fine_tune", fine_tune)
+    storage, epochs = optuna.storages.InMemoryStorage(), 6
+    queue = optuna.create_study(storage=storage, study_name="cut", direction="minimize")
+    for rate in (1e-2, 8e-3, 1e-7):
+        queue.enqueue_trial({"learning_rate": rate})
+    space = {"learning_rate": (1e-7, 1e-1), "cut": "block5"}
+    options = {"storage": storage, "study": "cut", "epochs": epochs, "score": "loss"}
+    study = tuning.search(splits, backbone, space, "random", pruner, 3, **options)
+    assert begun == [len(trial.intermediate_values) for trial in study.trials]
+    assert begun[0] == epochs and begun[2] <= 2
+    assert [study.trials[0].state, study.trials[2].state] == [COMPLETE, PRUNED]
+    assert study.trials[2].params == {"learning_rate": 1e-7} and study.best_trial.number < 2
+    # the next search with this storage goes on from there, and trains nothing again
+    assert params(tuning.search(splits, backbone, space, "random", pruner, 3, **options)) == params(study)
+    assert len(begun) == 3
+
+
 # What goes wrong in a trial
 
 
@@ -297,16 +333,60 @@ def test_bad_input_is_told_before_the_first_trial(options, message, splits, back
     assert "secret" not in str(caught.value) and "secret" not in str(caught.value.__cause__)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="PyTorch is here")
-def test_a_gaussian_process_needs_pytorch(splits, backbone):
+def test_a_gaussian_process_needs_pytorch(splits, backbone, monkeypatch):
+    def find_spec(name, *rest):
+        return None if name == "torch" else original(name, *rest)
+
+    original = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", find_spec)
     with pytest.raises(ValueError, match="pip install torch"):
         tuning.search(splits, backbone, SMALL, "gp", storage="memory")
 
 
+needs_torch = pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None,
+    reason="PyTorch, which Optuna's Gaussian process needs, is not here (pip install torch)",
+)
+
+
+@needs_torch
 def test_a_gaussian_process(splits, backbone):
-    pytest.importorskip("torch", reason="PyTorch, which Optuna's Gaussian process needs, is not here")
     study = tuning.search(splits, backbone, SMALL, "gp", n_trials=14, storage="memory", epochs=1)
-    assert len(study.trials) == 14
+    assert len(study.trials) == 14 and {trial.state for trial in study.trials} <= {COMPLETE, PRUNED}
+
+
+@needs_torch
+def test_a_gaussian_process_goes_on_and_looks_where_it_was_good(tmp_path):
+    "On a valley instead of a training, so that what is low is known"
+    space = SMALL | {"dropout": (0.0, 0.7), "depth": {0: {}, 1: {"width": [8, 16]}}}
+    entries = parse_space(space, tuning.PARAMETERS)
+
+    def valley(trial):
+        settings = tuning.suggest(trial, entries)
+        return (np.log10(settings["learning_rate"]) + 2.2) ** 2 + settings["dropout"] + 0.1 * settings["depth"]
+
+    def tried(sampler, storage, *counts):
+        with trials.quiet_optuna():
+            study = optuna.create_study(
+                storage=trials.open_storage(storage),
+                study_name="valley",
+                sampler=tuning.make_sampler(sampler, seed=0),
+                load_if_exists=True,
+            )
+        for count in counts:
+            trials.run_trials(study, valley, count, progress=False)
+        return study.trials
+
+    whole = tried("gp", "memory", 20)
+    tried("gp", str(tmp_path / "parts.journal"), 4, 13)
+    parts = tried("gp", str(tmp_path / "parts.journal"), 20)
+    assert [trial.params for trial in parts] == [trial.params for trial in whole]
+    # it draws ten trials at random before it models anything
+    first, then = (np.median([trial.value for trial in part]) for part in (whole[:10], whole[10:]))
+    assert then < 0.5 * first
+    by_luck = tried("random", "memory", 20)
+    assert [trial.params for trial in by_luck[:10]] == [trial.params for trial in whole[:10]]
+    assert then < 0.5 * np.median([trial.value for trial in by_luck[10:]])
 
 
 def test_a_study_of_another_search_is_an_error(splits, backbone, tmp_path):

@@ -200,15 +200,22 @@ class Workbench:
         return best
 
     def _tail(self, fold, settings, seed, epochs, report):
+        import keras
+
         train, validation = fold
+        best, done = {"loss": math.inf}, 0
+
+        class EachEpoch(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs=None):
+                nonlocal best, done
+                best = _better(best, logs, done)
+                done += 1  # `epoch` begins anew with each phase
+                if report:
+                    report(done, best)
+
         model = build(self.backbone, self.class_names, settings, seed)
         phases = phases_of(settings, list(stages(model)), epochs)
-        history = fine_tune(model, Splits(train, validation, self.splits.test), phases, batch_size=settings["batch_size"], seed=seed, progress=False).history
-        best = {"loss": math.inf}
-        for epoch in range(len(history["loss"])):
-            best = _better(best, {name: values[epoch] for name, values in history.items()}, epoch)
-            if report:
-                report(epoch + 1, best)
+        fine_tune(model, Splits(train, validation, self.splits.test), phases, batch_size=settings["batch_size"], seed=seed, progress=False, callbacks=[EachEpoch()])
         return best
 
 
