@@ -140,5 +140,6 @@ class CameraBench:
             _draw_curve(axis, way, self.curve(way), self.splits.test.class_names)
             axis.set_title(text(f"camera: {way}"), fontsize=10)
             axis.set_ylabel(axis.get_ylabel() if way == "dark" else "")
+        axis.legend(handles=[axis.lines[-1]], frameon=False, fontsize=8)  # what the dashed line is, said once
         figure.suptitle(text("camera: all", network=self.backbone.name, count=len(self.splits.test)))
         return figure
