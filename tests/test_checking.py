@@ -226,6 +226,66 @@ def test_a_lab_counts_its_tries(tmp_path, monkeypatch):
     assert "loss: 1" in box.children[-1].value
 
 
+def card_of(exercise, *values):
+    "A card after each value was set and checked, and what it said each time"
+    card, said = exercise.widget(), []
+    for value in values:
+        if isinstance(value, set):
+            for box in card.fields:
+                box.value = any(exercise.words["choices"][name] == box.description for name in value)
+        else:
+            card.fields[0].value = value
+        card.buttons["check"].click()
+        said.append(card.said.value)
+    return card, said
+
+
+CHOICES = {"a": "the first", "b": "the second", "c": "the third"}
+
+
+def test_a_quiz_is_a_card_to_click():
+    texts = {
+        "en": WORDS["en"] | {"choices": CHOICES, "a": "Not the first.", "b": "Yes, the second.", "c": "Not the third."}
+    }
+    one = checking.Quiz("demo.q1", ["answer"], "b", texts)
+    card = one.widget()
+    assert [name for _, name in card.fields[0].options] == one.order() and card.fields[0].value is None
+    card.buttons["check"].click()
+    assert "Choose or write" in card.said.value and card.outcome is None
+    card, said = card_of(one, "a", "b")
+    assert "Not the first." in said[0] and "Yes, the second." in said[1] and card.outcome.right
+    card.buttons["hint"].click()
+    assert "Hint 1" in card.said.value
+    several = checking.Quiz("demo.q2", ["answer"], ["a", "c"], texts)
+    card, said = card_of(several, {"a"}, {"a", "b", "c"}, {"a", "c"})
+    assert "not all that is" in said[0] and "Yes, the second." in said[1] and card.outcome.right
+    assert all('role="status"' in words for words in said)
+
+
+def test_a_prediction_is_a_card_that_measures_when_it_is_checked():
+    measured = []
+    texts = {"en": WORDS["en"] | {"right": "It is {measured}.", "far": "Not {guess}."}}
+    number = checking.Prediction("demo.p1", ["guess"], lambda: measured.append(1) or 4.0, texts, tolerance=1.0)
+    card = number.widget()
+    card.buttons["check"].click()
+    assert "Choose or write" in card.said.value and not measured
+    card.fields[0].value = "many"
+    card.buttons["check"].click()
+    assert "Expected a number" in card.said.value and 'role="alert"' in card.said.value and not measured
+    card, said = card_of(number, "9", "3.5")
+    assert "Not 9.0." in said[0] and "It is 4.0." in said[1] and len(measured) == 1
+    word = checking.Prediction("demo.p2", ["guess"], lambda: "up", texts, allowed=["up", "down"])
+    card, said = card_of(word, "down", "up")
+    assert "Not down." in said[0] and "It is up." in said[1]
+
+
+def test_what_goes_wrong_in_a_card_is_said():
+    texts = {"en": WORDS["en"] | {"far": "Not {guess}."}}
+    broken = checking.Prediction("demo.p3", ["guess"], lambda: 1 / 0, texts)
+    _, said = card_of(broken, "1")
+    assert "ZeroDivisionError" in said[0]
+
+
 def test_the_learners_model_is_left_as_it_was():
     from exercise_proofs import NOTEBOOKS
 

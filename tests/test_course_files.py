@@ -211,3 +211,18 @@ def test_a_server_that_fails_gives_its_exit_code(copy, monkeypatch):
         course_files, "_lab_command", lambda *arguments: [os.sys.executable, "-c", "import sys; sys.exit(7)"]
     )
     assert course_files.open_lab(copy) == 7
+
+
+def test_the_server_does_not_ask_about_news_and_what_the_person_set_is_left_alone(copy, monkeypatch, tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(mine))
+    look = (
+        "import json, os, pathlib, sys; ours, mine = os.environ['JUPYTER_CONFIG_PATH'].split(os.pathsep); "
+        f"assert mine == {str(mine)!r}; file = pathlib.Path(ours) / 'labconfig' / 'default_setting_overrides.json'; "
+        "news = json.loads(file.read_text())['@jupyterlab/apputils-extension:notification']; "
+        "sys.exit(0 if news == {'fetchNews': 'false', 'checkForUpdates': False} else 1)"
+    )
+    monkeypatch.setattr(course_files, "_lab_command", lambda *arguments: [os.sys.executable, "-c", look])
+    assert course_files.open_lab(copy) == 0
+    assert not list(mine.iterdir())

@@ -2,17 +2,20 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from tlcourse import data, lab_run, widgets
+from tlcourse import data, lab_run, model_selection, tuning, widgets
+from tlcourse.camera_bench import LEVELS
 from tlcourse.image_data import ImageData
 from tlcourse.instant_head import LEFT_OUT, HeadBench, HeadSettings
 from tlcourse.lab_controller import Stopped
 from tlcourse.lab_run import LabRun, RunSettings
 from tlcourse.optimizers import OPTIMIZERS
-from tlcourse.widgets import YOURS, FineTuneLab, InstantHead, RunControls, code_box, picture
+from tlcourse.widgets import YOURS, CameraLab, FineTuneLab, InstantHead, PreparationLab, RunControls, code_box, picture
 
 SETTINGS = RunSettings(backbone="VGG16", cut="block5", epochs=3, images_per_class=3)
 
@@ -120,6 +123,8 @@ def test_a_run_from_start_to_code(lab, training):
     assert lab.controller.state == "done" and off(lab) == {"pause", "stop"} and lab.progress.value == 1
     assert all(is_png(image) for image in (lab.curves, lab.confusion, lab.mistakes))
     assert "run 1" in lab.table.value and "0.7" not in lab.message.value
+    assert lab.code == lab.run.code(plain=True) and "keras.Model(" in lab.code_view.value
+    lab.code_kind.value = False
     assert lab.code == lab.run.code() and "fine_tuning.Phase" in lab.code_view.value
     assert "70.0%" in lab.curves.caption.value
     assert "no longer in memory" in lab.heat_note.value  # this run has no network at all
@@ -427,3 +432,67 @@ def test_features_that_do_not_fit_are_refused():
     ):
         with pytest.raises(ValueError, match="one row of features an image"):
             HeadBench(rows, tried, images, images)
+
+
+class FakeBench:
+    "What a bench measures, without images and networks: each question is noted, and one of them fails"
+
+    def __init__(self, curve=None):
+        self.asked, self.curve = [], curve
+
+    def measure(self, *asked):
+        self.asked.append(asked)
+        if "prepared twice" in asked:
+            raise MemoryError("no room for <images>")
+        draw = lambda figure: figure.subplots().plot([0, len(self.asked)])  # noqa: E731
+        return SimpleNamespace(draw=draw, accuracy=0.25, promised=0.75, curve=pd.Series([0.75, 0.25]))
+
+
+def test_a_preparation_is_measured_drawn_and_said():
+    lab = PreparationLab(FakeBench())
+    assert lab.wait(20) and is_png(lab.picture) and "25.0% right, 75.0%" in lab.status.value
+    first = lab.picture.image.value
+    lab.name.value, lab.where.value = "not prepared", "throughout"
+    assert lab.wait(20) and lab.bench.asked[-1] == ("not prepared", "throughout") and lab.picture.image.value != first
+    lab.name.value = "prepared twice"
+    assert lab.wait(20) and "MemoryError: no room for &lt;images&gt;" in lab.message.value
+    assert 'role="alert"' in lab.message.value and lab.status.value == ""
+    lab.name.value = "as promised"
+    assert lab.wait(20) and lab.message.value == "" and "25.0%" in lab.status.value
+
+
+def test_the_camera_gets_worse_step_by_step():
+    lab = CameraLab(FakeBench())
+    assert lab.wait(20) and lab.bench.asked == [("blurred", 0.0)]
+    lab.level.index = 3
+    assert lab.wait(20) and lab.bench.asked[-1] == ("blurred", LEVELS["blurred"][3])
+    lab.way.value = "noisy"
+    assert lab.wait(20) and lab.bench.asked[-1] == ("noisy", LEVELS["noisy"][3])
+    assert [value for _, value in lab.level.options] == list(LEVELS["noisy"]) and is_png(lab.picture)
+    assert "25.0% right, 75.0% with the camera as it was" in lab.status.value
+
+
+def test_every_control_of_the_benches_has_a_label():
+    table = pd.DataFrame({"candidate": ["a", "b"], "images": 5, "accuracy": [0.5, 0.7]})
+    table = table.assign(latency_ms=[1.0, 2.0], inference_mb=[10.0, 30.0])
+    surface = pd.DataFrame(np.eye(3), pd.Index([1, 2, 3], name="row"), pd.Index([1, 2, 3], name="column"))
+    contest = tuning.beat_the_tuner(surface)
+    benches = [PreparationLab(FakeBench()), CameraLab(FakeBench()), model_selection.picker(table), contest]
+    for bench in benches:
+        assert bench.wait(60) and is_png(bench.picture) and bench.message.value == ""
+        controls = list(with_values(bench))
+        assert controls and all(one.description for one in controls)
+    buttons = contest.children[2].children
+    buttons[0].click()
+    assert contest.wait(60) and "you: best" in contest.answer.words
+    hidden = contest.picture.image.value
+    buttons[1].value = True
+    assert contest.wait(60) and contest.picture.image.value != hidden
+
+
+def with_values(widget):
+    "The widgets in a view that a person sets"
+    for child in getattr(widget, "children", ()):
+        if hasattr(child, "options") or hasattr(child, "min"):
+            yield child
+        yield from with_values(child)

@@ -418,10 +418,12 @@ class Trial:
     warnings: Sequence[str]   # what was measured about these transforms and labels, in sentences
     lies: bool                # whether one of them was measured to change labels
 
-    def draw(self) -> "matplotlib.figure.Figure":  # noqa: F821
+    def draw(self,
+        figure: "matplotlib.figure.Figure | None" = None,  # noqa: F821  what to draw into; a new one of pyplot by default
+    ) -> "matplotlib.figure.Figure":  # noqa: F821
         "The images in a row, and below them what they became"
         names = [self.before.class_names[label] for label in self.before.labels]
-        return draw_grid([*self.before.images, *self.after.images], [*names, *names], text("bench: grid", name=self.before.name), columns=len(names))
+        return draw_grid([*self.before.images, *self.after.images], [*names, *names], text("bench: grid", name=self.before.name), len(names), figure)
 
 
 def try_transforms(
@@ -447,39 +449,35 @@ def try_transforms(
 def bench(
     data: ImageData,        # the data set
     image_size: int = 64,   # height and width to show, in pixels
-) -> "ipywidgets.VBox":     # noqa: F821
+) -> "tlcourse.widget_parts.Bench":  # noqa: F821
     "Boxes and sliders for the transforms; what `try_transforms` gives for them, anew with each move"
-    import html
-    import io
-
     import ipywidgets as widgets
 
-    boxes = {name: widgets.Checkbox(value=name == "flip", description=name, indent=False, layout={"width": "11em"}) for name in TRANSFORMS}
-    sliders = {name: widgets.FloatSlider(value=one.strength, min=one.highest / 50, max=one.highest, step=one.highest / 50, tooltip=one.unit,
-                                         readout_format=".2f", continuous_update=False, layout={"width": "18em"}) for name, one in TRANSFORMS.items() if one.highest}
-    images = widgets.IntSlider(value=6, min=1, max=10, description=text("bench: images"), continuous_update=False)
-    again = widgets.Button(description=text("bench: again"))
-    picture, message, code = widgets.Image(format="png"), widgets.HTML(), widgets.HTML()
-    seed = [0]
+    from tlcourse.widget_parts import Answer, Bench, button
 
-    def update(_=None):
-        chosen = {name: sliders[name].value if name in sliders else None for name, box in boxes.items() if box.value}
-        trial = try_transforms(data, chosen, images.value, seed[0], image_size)
-        image = io.BytesIO()
-        trial.draw().savefig(image, format="png", dpi=90)
-        picture.value = image.getvalue()
-        mark = "#D55E00" if trial.lies else "#555555"
-        message.value = "<br>".join(f'<b style="color:{mark}">{html.escape(one)}</b>' for one in trial.warnings)
-        code.value = f"<b>{html.escape(text('bench: code'))}</b><pre>{html.escape(trial.code)}</pre>"
+    boxes = {name: widgets.Checkbox(value=name == "flip", description=name, indent=False, layout={"width": "10em"}) for name in TRANSFORMS}
+    sliders = {name: widgets.FloatSlider(value=one.strength, min=one.highest / 50, max=one.highest, step=one.highest / 50, tooltip=one.unit, readout_format=".2f",
+                                         description=text("bench: strength", name=name), style={"description_width": "9em"}, layout={"width": "24em"})
+               for name, one in TRANSFORMS.items() if one.highest}
+    images = widgets.IntSlider(value=6, min=1, max=10, description=text("bench: images"))
+    again, seed = button("bench: again", "refresh"), [0]
+
+    def question():
+        return {name: sliders[name].value if name in sliders else None for name, box in boxes.items() if box.value}, images.value, seed[0]
+
+    def reply(asked):
+        transforms, count, drawn = asked
+        trial = try_transforms(data, transforms, count, drawn, image_size)
+        said = " ".join(trial.warnings)
+        return Answer(trial.draw, text("bench: grid", name=data.name) if trial.lies else said, said if trial.lies else "", trial.code)
 
     def draw_again(_):
         seed[0] += 1
-        update()
+        made.ask()
 
-    for one in (*boxes.values(), *sliders.values(), images):
-        one.observe(update, names="value")
     again.on_click(draw_again)
-    update()
     rows = [widgets.HBox([boxes[name], *([sliders[name]] if name in sliders else [])]) for name in TRANSFORMS]
     half = -(-len(rows) // 2)
-    return widgets.VBox([widgets.HBox([widgets.VBox(rows[:half]), widgets.VBox(rows[half:])]), widgets.HBox([images, again]), message, picture, code])
+    columns = widgets.HBox([widgets.VBox(rows[:half]), widgets.VBox(rows[half:])], layout={"flex_flow": "row wrap"})
+    made = Bench("augmentation", [columns, widgets.HBox([images, again])], [*boxes.values(), *sliders.values(), images], question, reply)
+    return made

@@ -238,7 +238,7 @@ def broken(
 
 # %% ../nbs/toolkit/35_checking.ipynb #code-outcome
 STATUSES = ("not attempted", "wrong", "error", "right")
-_LOOKS = {"not attempted": ("○", "#555555"), "wrong": ("✗", "#A33B00"), "error": ("!", "#7A0177"), "right": ("✓", "#00664B")}
+_LOOKS = {"not attempted": ("○", "#888888"), "wrong": ("✗", "#D55E00"), "error": ("!", "#CC79A7"), "right": ("✓", "#009E73")}  # of the bar, seen on white and on black
 
 
 @dataclass(frozen=True)
@@ -260,7 +260,7 @@ class Outcome:
 
     def _repr_html_(self):
         sign, colour = _LOOKS[self.status]
-        return (f'<div style="border-left: 4px solid {colour}; padding: 0.2em 0.8em"><b style="color: {colour}">{sign} {html.escape(text("outcome: " + self.status))}</b> '
+        return (f'<div style="border-left: 4px solid {colour}; padding: 0.2em 0.8em"><b>{sign} {html.escape(text("outcome: " + self.status))}</b> '
                 f"{html.escape(self.words)}</div>")
 
 
@@ -519,6 +519,12 @@ class Quiz(Exercise):
         how_many = text("exercise: one choice" if len(self.correct) == 1 else "exercise: several choices")
         return Words("\n".join([how_many, *(f"{choice!r}: {self.words['choices'][choice]}" for choice in self.order())]))
 
+    def widget(self) -> "tlcourse.cards.Card":  # noqa: F821
+        "The choices as a card to click"
+        from tlcourse.cards import quiz_card
+
+        return quiz_card(self)
+
 # %% ../nbs/toolkit/35_checking.ipynb #code-prediction
 class Prediction(Exercise):
     "A guess that is noted first and then compared with what is measured here"
@@ -561,6 +567,12 @@ class Prediction(Exercise):
             if fits(guess, measured):
                 raise Wrong(message, **values)
         raise Wrong("far", **values)
+
+    def widget(self) -> "tlcourse.cards.Card":  # noqa: F821
+        "A card to type the guess into"
+        from tlcourse.cards import prediction_card
+
+        return prediction_card(self)
 
 # %% ../nbs/toolkit/35_checking.ipynb #code-repair
 class Repair(Exercise):

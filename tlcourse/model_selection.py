@@ -15,6 +15,7 @@ import pandas as pd
 
 from .backbones import BACKBONES, Backbone, course_weights_file, find_spec, imagenet_weights_file, load_backbone
 from .features import extract
+from .image_data import blank_figure
 from .model_cost import count, profile
 from .splitting import Splits
 from .texts import text
@@ -59,12 +60,11 @@ def draw_pareto(
     value: str = "imagenet_accuracy",  # column of the vertical axis
     chosen: str | None = None,      # the label of a row to ring
     title: str | None = None,       # the title; one for published accuracy by default
+    figure: "matplotlib.figure.Figure | None" = None,  # noqa: F821  what to draw into; a new one of pyplot by default
 ) -> "matplotlib.figure.Figure":    # noqa: F821
     "Each candidate by cost and value, with the Pareto front as a line"
-    import matplotlib.pyplot as plt
-
-    figure, axis = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
-    plt.close(figure)
+    figure = blank_figure((6.4, 3.8), figure)
+    axis = figure.subplots()
     front = table[on_front(table, cost, value)].sort_values([cost, value])
     others = table.drop(index=front.index)
     axis.step(front[cost], front[value], where="post", color="#0072B2", linewidth=1.5, label=text("pareto front"))
@@ -270,31 +270,27 @@ def pick(
 
 def picker(
     table: pd.DataFrame,      # one row a candidate and number of images: candidate, images, accuracy, latency_ms, inference_mb
-) -> "ipywidgets.VBox":       # noqa: F821
+) -> "tlcourse.widget_parts.Bench":  # noqa: F821
     "Sliders for latency, memory and number of images; the Pareto front with a ring around what `pick` takes"
-    import io
-
     import ipywidgets as widgets
+
+    from tlcourse.widget_parts import Answer, Bench
+
+    look = {"style": {"description_width": "14em"}, "layout": {"width": "36em"}}
 
     def slider(column):
         low, high = table[column].min(), table[column].max() * 1.01
-        return widgets.FloatSlider(value=high, min=low / 2, max=high, step=(high - low / 2) / 100, description=text(f"slider: {column}"),
-                                   readout_format=".0f", continuous_update=False, style={"description_width": "12em"}, layout={"width": "34em"})
+        return widgets.FloatSlider(value=high, min=low / 2, max=high, step=(high - low / 2) / 100, description=text(f"slider: {column}"), readout_format=".0f", **look)
 
     latency, memory = slider("latency_ms"), slider("inference_mb")
-    images = widgets.SelectionSlider(options=sorted(table["images"].unique()), description=text("slider: images"), continuous_update=False,
-                                     style={"description_width": "12em"}, layout={"width": "34em"})
-    picture, message = widgets.Image(format="png"), widgets.HTML()
+    images = widgets.SelectionSlider(options=sorted(table["images"].unique()), description=text("slider: images"), **look)
 
-    def update(_=None):
-        rows = table[table["images"] == images.value].set_index("candidate")
-        name = pick(rows, latency.value, memory.value)
-        image = io.BytesIO()
-        draw_pareto(rows, value="accuracy", chosen=name, title=text("measured pareto", images=images.value)).savefig(image, format="png", dpi=100)
-        picture.value = image.getvalue()
-        message.value = text("nothing within") if name is None else text("picked", name=name, accuracy=rows.loc[name, "accuracy"])
+    def reply(asked):
+        count, most_ms, most_mb = asked
+        rows = table[table["images"] == count].set_index("candidate")
+        name = pick(rows, most_ms, most_mb)
+        words = text("nothing within") if name is None else text("picked", name=name, accuracy=rows.loc[name, "accuracy"])
+        return Answer(lambda figure: draw_pareto(rows, value="accuracy", chosen=name, title=text("measured pareto", images=count), figure=figure), words)
 
-    for one in (latency, memory, images):
-        one.observe(update, names="value")
-    update()
-    return widgets.VBox([latency, memory, images, message, picture])
+    controls = [latency, memory, images]
+    return Bench("picker", controls, controls, lambda: (images.value, latency.value, memory.value), reply)

@@ -23,7 +23,7 @@ from .feature_cache import digest
 from .features import extract, image_digest
 from .fine_tuning import RECIPES, Phase, build_classifier, fine_tune, stages
 from .head_training import HeadTrainer, add_head
-from .image_data import ImageData
+from .image_data import ImageData, blank_figure
 from .image_files import ImageFiles
 from .optimizers import OPTIMIZERS, SCHEDULES
 from .search_space import Choice, Fixed, Range, combinations, describe, discretised, levels_within, names, numbers, parse_space, suggest
@@ -695,20 +695,20 @@ class Contest:
 
     def draw(self,
         reveal: bool = False,   # show the surface
+        figure: "matplotlib.figure.Figure | None" = None,  # noqa: F821  what to draw into; a new one of pyplot by default
     ) -> "matplotlib.figure.Figure":  # noqa: F821
         "Where the three have looked; the surface below only where it is asked for"
-        import matplotlib.pyplot as plt
-
-        figure, axis = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
-        plt.close(figure)
+        figure = blank_figure((6.4, 4.0), figure)
+        axis = figure.subplots()
         low, high = self.surface.to_numpy().min(), self.surface.to_numpy().max()
         shown = self.surface if reveal else self.surface * np.nan
         axis.set_facecolor("#eeeeee")
         image = axis.imshow(shown, origin="lower", aspect="auto", cmap="viridis", vmin=low, vmax=high)
-        for (name, tries), (shift, marker, colour) in zip(self.tries.items(), [(-0.25, "o", "#D55E00"), (0.0, "s", "#56B4E9"), (0.25, "^", "#F0E442")]):
+        so_far = {name: list(tries) for name, tries in self.tries.items()}  # a thread may draw while the next one is made
+        for (name, tries), (shift, marker, colour) in zip(so_far.items(), [(-0.25, "o", "#D55E00"), (0.0, "s", "#56B4E9"), (0.25, "^", "#F0E442")]):
             axis.scatter([column + shift for column, *_ in tries], [row for _, row, _ in tries], c=colour, marker=marker, s=45, edgecolors="black", label=text(f"contest: {name}"))
         axis.set(xticks=range(self.surface.shape[1]), yticks=range(self.surface.shape[0]), xlim=(-0.5, self.surface.shape[1] - 0.5), ylim=(-0.5, self.surface.shape[0] - 0.5),
-                 xlabel=self.surface.columns.name, ylabel=self.surface.index.name, title=text("contest: title", count=len(self.tries["you"])))
+                 xlabel=self.surface.columns.name, ylabel=self.surface.index.name, title=text("contest: title", count=len(so_far["you"])))
         axis.set_xticklabels([f"{value:.2g}" for value in self.surface.columns], rotation=45)
         axis.set_yticklabels([f"{value:.2g}" for value in self.surface.index])
         axis.legend(loc="upper left", bbox_to_anchor=(0, -0.3), ncols=3, frameon=False, fontsize=8)
@@ -719,30 +719,26 @@ class Contest:
 def beat_the_tuner(
     surface: pd.DataFrame,  # as for Contest
     seed: int = 0,          # decides what the other two try
-) -> "ipywidgets.VBox":     # noqa: F821
+) -> "tlcourse.widget_parts.Bench":  # noqa: F821
     "Two sliders and a button: try a place, see what random search and TPE have found by then, and lift the curtain"
-    import io
-
     import ipywidgets as widgets
 
-    contest = Contest(surface, seed)
-    column, row = (widgets.SelectionSlider(options=[(f"{value:.2g}", value) for value in values], description=str(values.name), continuous_update=False,
-                                           style={"description_width": "10em"}, layout={"width": "34em"}) for values in (surface.columns, surface.index))
-    attempt, reveal = widgets.Button(description=text("contest: try"), button_style="primary"), widgets.ToggleButton(description=text("contest: reveal"))
-    picture, message = widgets.Image(format="png"), widgets.HTML()
+    from tlcourse.widget_parts import Answer, Bench, button
 
-    def show(_=None):
-        image = io.BytesIO()
-        contest.draw(reveal.value).savefig(image, format="png", dpi=100)
-        picture.value = image.getvalue()
-        standing = contest.standing()
-        message.value = text("contest: start") if not contest.tries["you"] else " · ".join(text("contest: best", name=text(f"contest: {name}"), best=best) for name, best in standing["best"].items())
+    contest = Contest(surface, seed)
+    column, row = (widgets.SelectionSlider(options=[(f"{value:.2g}", value) for value in values], description=str(values.name),
+                                           style={"description_width": "10em"}, layout={"width": "34em"}) for values in (surface.columns, surface.index))
+    attempt, reveal = button("contest: try", "crosshairs", "success"), widgets.ToggleButton(description=text("contest: reveal"), tooltip=text("contest: reveal tip"), icon="eye")
+
+    def reply(revealed):
+        best = contest.standing()["best"]
+        words = " · ".join(text("contest: best", name=text(f"contest: {name}"), best=value) for name, value in best.items()) if contest.tries["you"] else text("contest: start")
+        return Answer(lambda figure: contest.draw(revealed, figure), words)
 
     def tried(_):
         contest.pick(column.value, row.value)
-        show()
+        made.ask()
 
     attempt.on_click(tried)
-    reveal.observe(show, names="value")
-    show()
-    return widgets.VBox([column, row, widgets.HBox([attempt, reveal]), message, picture])
+    made = Bench("contest", [column, row, widgets.HBox([attempt, reveal])], [reveal], lambda: reveal.value, reply)
+    return made

@@ -16,6 +16,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import psutil
 import pytest
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -127,23 +128,38 @@ def open_lesson(page, server):
     expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
 
 
-def run_all(page):
-    page.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
-    page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
+def menu(page, name, entry):
+    page.locator(".lm-MenuBar-itemLabel", has_text=re.compile(f"^{name}$")).click()
+    page.locator(".lm-Menu-itemLabel", has_text=re.compile(f"^{entry}$")).click()
 
 
-def show(page, selector):
-    "Go to a widget; JupyterLab draws a cell only when it is near to what is seen"
+def show(page, selector, **which):
+    "Go to a widget or a cell; JupyterLab draws a cell only when it is near to what is seen"
     deadline, place = time.monotonic() + PATIENCE / 1000, 0
     panel = page.locator(".jp-NotebookPanel .jp-WindowedPanel-outer")
-    while not page.locator(selector).count():
+    while not page.locator(selector, **which).count():
         assert time.monotonic() < deadline, f"{selector} never came"
         place = place % 10 + 1
         panel.evaluate("(panel, place) => panel.scrollTo(0, panel.scrollHeight * place / 10)", place)
         page.wait_for_timeout(500)
-    found = page.locator(selector).first
+    found = page.locator(selector, **which).first
     found.scroll_into_view_if_needed()
     return found
+
+
+def run_cell(page, words):
+    "Run the cell that has these words, by keyboard"
+    show(page, ".jp-CodeCell .jp-InputArea-editor", has_text=words).click()
+    page.keyboard.press("Shift+Enter")
+
+
+def kernels(port):
+    "The processes of the kernels that the server on this port has started"
+    servers = [
+        one for one in psutil.process_iter(["cmdline"]) if f"--ServerApp.port={port}" in (one.info["cmdline"] or ())
+    ]
+    children = [child for server in servers for child in server.children(recursive=True)]
+    return {child.pid for child in children if "ipykernel_launcher" in child.cmdline()}
 
 
 def pixels(image):
@@ -158,12 +174,19 @@ def until_changed(page, image, before):
     return pixels(image)
 
 
+def until(happens):
+    deadline = time.monotonic() + PATIENCE / 1000
+    while not happens():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 @pytest.mark.long(400)
 def test_a_learner_fine_tunes_and_finds_the_run_again(page, tmp_path):
-    command = ["course", "--no-browser", "--port", str(free_port())]
-    with served(command, tmp_path, jupyterlab) as server:
+    port = free_port()
+    with served(["course", "--no-browser", "--port", str(port)], tmp_path, jupyterlab) as server:
         open_lesson(page, server)
-        run_all(page)
+        menu(page, "Run", "Run All Cells")
         lab = show(page, ".tlcourse-lab")
         state = lab.locator(".tlcourse-state")
         expect(state).to_contain_text("Ready")
@@ -180,7 +203,19 @@ def test_a_learner_fine_tunes_and_finds_the_run_again(page, tmp_path):
         first = until_changed(page, curves, nothing)
         second = until_changed(page, curves, first)
         until_changed(page, curves, second)
+        # An interrupt is for the cell that runs, of which there is none; the training is not touched
+        expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
+        menu(page, "Kernel", "Interrupt Kernel")
+        until_changed(page, curves, pixels(curves))
+        expect(state).to_contain_text("Training")
+        # The view is closed and the cell run again: another view, the same run
+        run_cell(page, "FineTuneLab()")
+        lab = show(page, ".tlcourse-lab")
+        state, curves = lab.locator(".tlcourse-state"), lab.locator("img").first
+        start, stop = lab.get_by_role("button", name="Start"), lab.get_by_role("button", name="Stop")
+        expect(start).to_be_disabled()
         expect(state).to_contain_text("phase 2 of 2")
+        until_changed(page, curves, pixels(curves))
         screenshot(page, "training-light")
         lab.get_by_role("button", name="Pause").click()
         expect(state).to_contain_text("Paused")
@@ -199,6 +234,11 @@ def test_a_learner_fine_tunes_and_finds_the_run_again(page, tmp_path):
         lab.get_by_role("tab", name="Code").click()
         code = lab.get_by_label("the code of this run").input_value()
         compile(code, "the copied code", "exec")
+        assert "keras.Model(" in code
+        lab.get_by_role("button", name="tlcourse, shorter").click()
+        expect(lab.get_by_label("the code of this run")).to_contain_text("fine_tuning.fine_tune(")
+        lab.get_by_role("button", name="Keras alone").click()
+        expect(lab.get_by_label("the code of this run")).to_contain_text("keras.Model(")
         page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         lab.get_by_role("button", name="Copy the code").click()
         assert page.evaluate("navigator.clipboard.readText()").replace("\r\n", "\n") == code
@@ -237,7 +277,26 @@ def test_a_learner_fine_tunes_and_finds_the_run_again(page, tmp_path):
         screenshot(page, "code-dark")
         show(page, ".tlcourse-instant-head")
         screenshot(page, "instant-head-dark")
+        # A kernel that is restarted while it trains takes its threads along, and the next one finds the finished run
+        lab = show(page, ".tlcourse-lab")
+        lab.get_by_role("button", name="Start").click()
+        expect(lab.locator(".tlcourse-state")).to_contain_text("Training")
+        (before,) = kernels(port)
+        menu(page, "Kernel", "Restart Kernel…")
+        page.locator(".jp-Dialog button", has_text="Restart").click()
+        until(lambda: kernels(port) and before not in kernels(port))
+        expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
+        run_cell(page, "from tlcourse.widgets import FineTuneLab")
+        run_cell(page, "FineTuneLab()")
+        lab = show(page, ".tlcourse-lab")
+        expect(lab.locator(".tlcourse-state")).to_contain_text("Ready")
+        expect(lab.locator(".tlcourse-runs")).to_contain_text("run 1")
+        expect(lab.locator(".tlcourse-runs")).not_to_contain_text("run 2")
+        assert len(kernels(port)) == 1
+        # Nothing has asked whether to fetch news
+        expect(page.get_by_text("Jupyter news")).to_have_count(0)
         page.goto("about:blank")
+    assert not kernels(port)
 
 
 def listening(port):
