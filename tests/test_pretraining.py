@@ -133,3 +133,5 @@ def test_a_crop_of_a_picture_without_detail_changes_its_light_alone():
         and lit.max() <= 120
         and np.ptp(lit.mean((1, 2, 3))) > 5
     )
+    networks.write_float16(plain, tmp_path / "again.weights.h5")
+    assert (tmp_path / "half.weights.h5").read_bytes() == (tmp_path / "again.weights.h5").read_bytes()

@@ -91,18 +91,22 @@ def largest_difference(model, plain, size=64, seed=0):
     return float(np.abs(trained - exported).max() / np.abs(trained).max())
 
 
-def computing_in(model, dtype):
-    "A copy of the model that keeps its weights and computes in this type"
+def computing_in(model, dtype, inputs=None):
+    "A copy of the model that keeps its weights and computes in this type, on an input of its own by default"
     import keras
 
     def copied(layer):
         return layer.__class__.from_config(layer.get_config() | {"dtype": dtype})
 
-    copy = keras.models.clone_model(model, clone_function=copied)
+    copy = keras.models.clone_model(model, inputs, clone_function=copied)
     copy.set_weights([weight.astype(dtype) for weight in model.get_weights()])
     return copy
 
 
 def write_float16(plain, path):
     "Write the weights in 16 bits, in a file that the same network in 32 bits reads"
-    computing_in(plain, "float16").save_weights(path)
+    import keras
+
+    # Keras numbers an input without a name, and the number gets into the file: equal weights shall be equal files
+    inputs = keras.Input(plain.input_shape[1:], name="images", dtype="float16")
+    computing_in(plain, "float16", inputs).save_weights(path)
