@@ -20,6 +20,7 @@ sys.path.insert(0, str(TOOLS))
 import pretrain  # noqa: E402
 from pretraining import networks  # noqa: E402
 from pretraining.source import Source, crops, order_of  # noqa: E402
+from pretraining.teacher import teacher_network  # noqa: E402
 
 from tlcourse.backbones import find_spec, load_backbone  # noqa: E402
 
@@ -115,6 +116,31 @@ def test_a_run_goes_on_in_the_precision_that_it_began_in(monkeypatch):
     assert pretrain.computes_in("auto") == "bfloat16"
     assert pretrain.computes_in("auto", ({}, {"kind": "float32"})) == "float32"
     assert pretrain.computes_in("bfloat16", ({}, {"kind": "float32"})) == "bfloat16"
+
+
+# Keras's own writer of weights
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+def test_a_teacher_is_read_out_of_the_file_of_a_whole_model(archive, tmp_path):
+    import keras
+
+    inner = keras.applications.MobileNetV2((96, 96, 3), include_top=False, weights=None)
+    inputs = keras.Input((96, 96, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(inner(inputs))
+    whole = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Dropout(0.5)(pooled)))
+    whole.save(tmp_path / "whole.h5")
+    teacher = teacher_network(tmp_path / "whole.h5", 96)
+    images = np.random.default_rng(0).uniform(-1, 1, (4, 96, 96, 3)).astype(np.float32)
+    expected = keras.Model(inputs, pooled).predict(images, verbose=0)
+    np.testing.assert_allclose(teacher.model.predict(images, verbose=0), expected, rtol=1e-4, atol=1e-6)
+
+    source = Source(archive, tmp_path)
+    features = pretrain.teacher_features(source, tmp_path / "whole.h5", tmp_path)
+    assert features.shape == (180, 1280) and np.abs(features.mean(axis=0, dtype=np.float64)).max() < 1e-3
+    np.testing.assert_array_equal(pretrain.teacher_features(source, tmp_path / "whole.h5", tmp_path), features)
+
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save(tmp_path / "other.h5")
+    with pytest.raises(ValueError, match="has no kernel of Conv1"):
+        teacher_network(tmp_path / "other.h5", 96)
 
 
 # Keras's own writer of weights

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from pretraining import networks
 from pretraining.source import Source, crops, order_of
+from pretraining.teacher import described, teacher_network
 
 from tlcourse import precision
 from tlcourse.backbones import find_spec, load_backbone
@@ -111,7 +112,7 @@ def steps_of(source, recipe, sizes, first, last, spec, teacher, seed):
 
 def teacher_features(source, weights, folder):
     "Centred pooled features of MobileNetV2 for every image, seen at 128 pixels, float16, kept in a file"
-    backbone = load_backbone("MobileNetV2", weights, 128)
+    backbone = teacher_network(weights, 128)
     # of these images by these weights: another source or teacher has another file
     known = hashlib.sha256(json.dumps(source.came_from, sort_keys=True).encode())
     for value in backbone.model.get_weights():
@@ -272,7 +273,7 @@ def card(spec, recipe, source, log, teacher, kind, seed, path, difference):
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "source": f"Tiny ImageNet, {len(source.train)} images of {len(source.classes)} classes",
         "classes": source.classes,
-        "recipe": asdict(recipe) | {"teacher": "MobileNetV2 at 128 pixels" if teacher else None},
+        "recipe": asdict(recipe) | {"teacher": teacher and f"{described(teacher)} at 128 pixels"},
         "seed": seed,
         "log": log,
         "seconds": log[-1]["seconds"],
@@ -304,7 +305,9 @@ def main():
     parser.add_argument("--leave-out", nargs="*", default=[], metavar="WNID", help="classes that are not trained on")
     parser.add_argument("--limit", type=int, help="at most so many images of a class: for trying the script out")
     parser.add_argument(
-        "--teacher", help="weights of MobileNetV2: 'imagenet' (downloaded) or a file; without it nothing is distilled"
+        "--teacher",
+        help="weights of MobileNetV2: 'imagenet' (downloaded), a file without the top, or the .h5 file of a whole "
+        "model that has the network in it; without it nothing is distilled",
     )
     parser.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
     parser.add_argument("--every", type=int, default=200, help="steps between two states on disk (default 200)")
