@@ -155,6 +155,9 @@ def test_the_finished_network_is_the_trained_one(name, tmp_path):
             layer.set_weights(
                 [rng.uniform(0.5, 1.5, shape), *rng.normal(0, 0.3, (2, *shape)), rng.uniform(0.5, 2, shape)]
             )
+        if layer.name == "conv1_bn":  # as it came out of a run; float16 ends at 65504
+            gamma, beta, mean, variance = layer.get_weights()
+            layer.set_weights([gamma, beta, mean * 100, variance * 1e5])
     plain = networks.finished(model, find_spec(name), 64)
     assert networks.largest_difference(model, plain) < 1e-4
     networks.write_float16(plain, tmp_path / "half.weights.h5")

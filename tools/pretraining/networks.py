@@ -5,6 +5,7 @@ import numpy as np
 from tlcourse.backbones import BackboneSpec, build
 
 EPSILON = 1e-3  # of the BatchNorm that VGG16 has while it is trained
+LARGEST_VARIANCE = 2.0**14  # float16 ends at 65504; behind ResNet50's first convolution of pixels there is more
 
 
 def with_batch_norm(spec: BackboneSpec, size):
@@ -66,6 +67,22 @@ def finished(model, spec, size=64):
         if f"{layer.name}_bn" in names and isinstance(layer, keras.layers.Conv2D) and len(trained) == 1:
             trained = folded(trained[0], model.get_layer(f"{layer.name}_bn"))
         layer.set_weights(trained)
+    return with_small_variances(plain)
+
+
+def with_small_variances(plain):
+    "The same network, its channels with a variance too large for 16 bits scaled down by a power of two"
+    import keras
+
+    for layer in plain.layers:
+        if not isinstance(layer, keras.layers.BatchNormalization):
+            continue
+        gamma, beta, mean, variance = layer.get_weights()
+        scale = np.exp2(np.ceil(np.log2(np.maximum(variance / LARGEST_VARIANCE, 1)) / 2)).astype(np.float32)
+        if scale.max() > 1:
+            convolution = plain.get_layer(f"{layer.name.removesuffix('_bn')}_conv")
+            convolution.set_weights([value / scale for value in convolution.get_weights()])
+            layer.set_weights([gamma, beta, mean / scale, variance / scale**2])
     return plain
 
 
@@ -99,7 +116,10 @@ def computing_in(model, dtype, inputs=None):
         return layer.__class__.from_config(layer.get_config() | {"dtype": dtype})
 
     copy = keras.models.clone_model(model, inputs, clone_function=copied)
-    copy.set_weights([weight.astype(dtype) for weight in model.get_weights()])
+    values = [weight.astype(dtype) for weight in model.get_weights()]
+    if not all(np.isfinite(value).all() for value in values):
+        raise OverflowError(f"Expected weights that {dtype} can hold; {model.name} has larger ones, or NaN.")
+    copy.set_weights(values)
     return copy
 
 
