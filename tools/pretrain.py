@@ -13,12 +13,13 @@ import json
 import math
 import time
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 from pretraining import networks
 from pretraining.source import Source, crops, order_of
+from pretraining.teacher import described, teacher_network
 
 from tlcourse import precision
 from tlcourse.backbones import find_spec, load_backbone
@@ -111,7 +112,7 @@ def steps_of(source, recipe, sizes, first, last, spec, teacher, seed):
 
 def teacher_features(source, weights, folder):
     "Centred pooled features of MobileNetV2 for every image, seen at 128 pixels, float16, kept in a file"
-    backbone = load_backbone("MobileNetV2", weights, 128)
+    backbone = teacher_network(weights, 128)
     # of these images by these weights: another source or teacher has another file
     known = hashlib.sha256(json.dumps(source.came_from, sort_keys=True).encode())
     for value in backbone.model.get_weights():
@@ -145,20 +146,43 @@ def held_out_accuracy(model, source, spec, size, images=2000):
     return float((predicted["classes"].argmax(axis=1) == source.labels[chosen]).mean())
 
 
-def computes_in(asked):
-    "The kind of numbers for the run: bfloat16 where an accelerator or this processor is faster in it"
-    import keras
-
+def computes_in(asked, saved=None):
+    "The kind of numbers for the run: bfloat16 on an accelerator and where this processor is faster in it"
     if asked != "auto":
         return asked
-    if keras.backend.backend() != "tensorflow":
+    if saved:  # what is timed can come out otherwise the next time: a run keeps what it began with
+        return saved[1]["kind"]
+    if has_accelerator():
         return "bfloat16"
+    fast = not precision.imitates_bfloat16() and precision.gain_of_bfloat16(convolution) >= precision.GAIN
+    return "bfloat16" if fast else "float32"
+
+
+def has_accelerator():
+    "Whether the backend of Keras computes on something else than the processor"
+    import keras
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.default_backend() != "cpu"
+    if keras.backend.backend() == "torch":
+        import torch
+
+        return torch.cuda.is_available()
     import tensorflow as tf
 
-    if tf.config.list_physical_devices("GPU"):
-        return "bfloat16"
-    fast = not precision.imitates_bfloat16() and precision.gain_of_bfloat16(precision.convolution) >= precision.GAIN
-    return "bfloat16" if fast else "float32"
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def convolution(kind):
+    "A convolution that the backend of Keras runs, for `precision.gain_of_bfloat16`"
+    from keras import ops, random
+
+    images, kernel = (
+        ops.cast(random.normal(shape, seed=0, dtype="float32"), kind) for shape in ((32, 32, 32, 64), (3, 3, 64, 64))
+    )
+    return lambda: ops.convert_to_numpy(ops.cast(ops.conv(images, kernel, 1, "same"), "float32"))
 
 
 def state_of(model):
@@ -178,8 +202,8 @@ def restore(model, arrays):
         variable.assign(arrays[f"optimizer/{number}"])
 
 
-def train(model, source, recipe, spec, teacher, folder, seed, every):
-    "Train to the end of the recipe from where `folder` left it; a state is written after every so many steps"
+def train(model, source, recipe, spec, teacher, folder, seed, every, saved):
+    "Train to the end of the recipe from a saved state, if there is one; a state is written after every so many steps"
     import keras
 
     sizes = plan(recipe, len(source.train))
@@ -187,6 +211,7 @@ def train(model, source, recipe, spec, teacher, folder, seed, every):
     compile_for(model, recipe, len(sizes), per_epoch)
     model.optimizer.build(model.trainable_variables)
     done, seconds, log = 0, 0.0, []
+    kind = keras.config.dtype_policy().compute_dtype
     identity = {
         "recipe": asdict(recipe),
         "seed": seed,
@@ -194,15 +219,15 @@ def train(model, source, recipe, spec, teacher, folder, seed, every):
         "classes": source.classes,
         "images": len(source.train),
         "source": source.came_from,
-        "computed in": keras.config.dtype_policy().name,
+        "computed in": kind,
+        "backend": keras.backend.backend(),
         "teacher": None if teacher is None else hashlib.sha256(teacher[:100].tobytes()).hexdigest(),
     }
     identity = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    saved = load_state(folder / "state")
     if saved:
         arrays, facts = saved
         if facts["identity"] != identity:
-            message = "holds a run of another recipe, seed, source, teacher or precision"
+            message = "holds a run of another recipe, seed, source, teacher, precision or backend"
             raise AnotherRun(f"{folder} {message}; give another folder, or remove that one.")
         restore(model, arrays)
         done, seconds, log = facts["done"], facts["seconds"], facts["log"]
@@ -233,9 +258,8 @@ def train(model, source, recipe, spec, teacher, folder, seed, every):
         if done == len(sizes) or sizes[done] != size or len(log) % 5 == 0:
             log[-1]["held-out accuracy"] = held_out_accuracy(model, source, spec, size)
         print(" · ".join(f"{name} {value:.4g}" for name, value in log[-1].items()), flush=True)
-        save_state(
-            folder / "state", state_of(model), {"identity": identity, "done": done, "seconds": seconds, "log": log}
-        )
+        facts = {"identity": identity, "kind": kind, "done": done, "seconds": seconds, "log": log}
+        save_state(folder / "state", state_of(model), facts)
     return log
 
 
@@ -249,16 +273,17 @@ def card(spec, recipe, source, log, teacher, kind, seed, path, difference):
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "source": f"Tiny ImageNet, {len(source.train)} images of {len(source.classes)} classes",
         "classes": source.classes,
-        "recipe": asdict(recipe) | {"teacher": "MobileNetV2 at 128 pixels" if teacher is not None else None},
+        "recipe": asdict(recipe) | {"teacher": teacher and f"{described(teacher)} at 128 pixels"},
         "seed": seed,
+        "log": log,
         "seconds": log[-1]["seconds"],
         "training accuracy": log[-1]["accuracy"],
         "held-out accuracy": log[-1]["held-out accuracy"],
         "computed in": kind,
         "difference of the file from the trained network": difference,
         "processor": precision.processor(),
-        "versions": {name: version(name) for name in ("keras", "tensorflow", "numpy")}
-        | {"backend": keras.backend.backend()},
+        "backend": keras.backend.backend(),
+        "versions": {name: import_module(name).__version__ for name in (keras.backend.backend(), "keras", "numpy")},
     }
 
 
@@ -280,7 +305,9 @@ def main():
     parser.add_argument("--leave-out", nargs="*", default=[], metavar="WNID", help="classes that are not trained on")
     parser.add_argument("--limit", type=int, help="at most so many images of a class: for trying the script out")
     parser.add_argument(
-        "--teacher", help="weights of MobileNetV2: 'imagenet' (downloaded) or a file; without it nothing is distilled"
+        "--teacher",
+        help="weights of MobileNetV2: 'imagenet' (downloaded), a file without the top, or the .h5 file of a whole "
+        "model that has the network in it; without it nothing is distilled",
     )
     parser.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
     parser.add_argument("--every", type=int, default=200, help="steps between two states on disk (default 200)")
@@ -305,8 +332,12 @@ def main():
         parser.error(
             f"a step takes {recipe.batch_size} images, and there are {len(source.train)}; give a smaller --batch-size"
         )
-    teacher = teacher_features(source, arguments.teacher, shared) if arguments.teacher else None
-    kind = computes_in(arguments.precision)
+    try:
+        teacher = teacher_features(source, arguments.teacher, shared) if arguments.teacher else None
+    except ValueError as error:
+        parser.error(str(error))
+    saved = load_state(arguments.out / "state")
+    kind = computes_in(arguments.precision, saved)
     keras.config.set_dtype_policy("mixed_bfloat16" if kind == "bfloat16" else "float32")
     print(
         f"{spec.name}: {len(source.train)} images of {len(source.classes)} classes, {kind}, {precision.processor()}",
@@ -316,14 +347,14 @@ def main():
         spec, len(source.classes), 0 if teacher is None else teacher.shape[1], arguments.seed
     )
     try:
-        log = train(model, source, recipe, spec, teacher, arguments.out, arguments.seed, arguments.every)
+        log = train(model, source, recipe, spec, teacher, arguments.out, arguments.seed, arguments.every, saved)
     except AnotherRun as error:
         parser.error(str(error))
-    plain = networks.finished(model, spec)
-    difference = networks.largest_difference(model, plain)
     path = arguments.out / f"{spec.name.lower()}_course64.weights.h5"
-    networks.write_float16(plain, path)
-    facts = card(spec, recipe, source, log, teacher, kind, arguments.seed, path, difference)
+    networks.write_float16(networks.finished(model, spec), path)
+    keras.config.set_dtype_policy("float32")  # the file is read as the course reads it
+    difference = networks.largest_difference(model, load_backbone(spec.name, str(path), 64).model)
+    facts = card(spec, recipe, source, log, arguments.teacher, kind, arguments.seed, path, difference)
     (arguments.out / f"{spec.name.lower()}_card.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     print(f"{path}: held-out accuracy {log[-1]['held-out accuracy']:.1%}, {difference:.1e} from the trained network")
 

@@ -5,6 +5,7 @@ import numpy as np
 from tlcourse.backbones import BackboneSpec, build
 
 EPSILON = 1e-3  # of the BatchNorm that VGG16 has while it is trained
+LARGEST_VARIANCE = 2.0**14  # float16 ends at 65504; behind ResNet50's first convolution of pixels there is more
 
 
 def with_batch_norm(spec: BackboneSpec, size):
@@ -66,6 +67,22 @@ def finished(model, spec, size=64):
         if f"{layer.name}_bn" in names and isinstance(layer, keras.layers.Conv2D) and len(trained) == 1:
             trained = folded(trained[0], model.get_layer(f"{layer.name}_bn"))
         layer.set_weights(trained)
+    return with_small_variances(plain)
+
+
+def with_small_variances(plain):
+    "The same network, its channels with a variance too large for 16 bits scaled down by a power of two"
+    import keras
+
+    for layer in plain.layers:
+        if not isinstance(layer, keras.layers.BatchNormalization):
+            continue
+        gamma, beta, mean, variance = layer.get_weights()
+        scale = np.exp2(np.ceil(np.log2(np.maximum(variance / LARGEST_VARIANCE, 1)) / 2)).astype(np.float32)
+        if scale.max() > 1:
+            convolution = plain.get_layer(f"{layer.name.removesuffix('_bn')}_conv")
+            convolution.set_weights([value / scale for value in convolution.get_weights()])
+            layer.set_weights([gamma, beta, mean / scale, variance / scale**2])
     return plain
 
 
@@ -91,18 +108,25 @@ def largest_difference(model, plain, size=64, seed=0):
     return float(np.abs(trained - exported).max() / np.abs(trained).max())
 
 
-def computing_in(model, dtype):
-    "A copy of the model that keeps its weights and computes in this type"
+def computing_in(model, dtype, inputs=None):
+    "A copy of the model that keeps its weights and computes in this type, on an input of its own by default"
     import keras
 
     def copied(layer):
         return layer.__class__.from_config(layer.get_config() | {"dtype": dtype})
 
-    copy = keras.models.clone_model(model, clone_function=copied)
-    copy.set_weights([weight.astype(dtype) for weight in model.get_weights()])
+    copy = keras.models.clone_model(model, inputs, clone_function=copied)
+    values = [weight.astype(dtype) for weight in model.get_weights()]
+    if not all(np.isfinite(value).all() for value in values):
+        raise OverflowError(f"Expected weights that {dtype} can hold; {model.name} has larger ones, or NaN.")
+    copy.set_weights(values)
     return copy
 
 
 def write_float16(plain, path):
     "Write the weights in 16 bits, in a file that the same network in 32 bits reads"
-    computing_in(plain, "float16").save_weights(path)
+    import keras
+
+    # Keras numbers an input without a name, and the number gets into the file: equal weights shall be equal files
+    inputs = keras.Input(plain.input_shape[1:], name="images", dtype="float16")
+    computing_in(plain, "float16", inputs).save_weights(path)
