@@ -404,21 +404,25 @@ def test_the_bench_is_thin_over_try_transforms(digits, monkeypatch):
     asked, real = [], augmentation.try_transforms
     monkeypatch.setattr(augmentation, "try_transforms", lambda *args: asked.append(args) or real(*args))
     own = ImageData(digits.images, digits.labels, digits.class_names, name="my <set>")
-    made = {}
-    for part in parts_of(augmentation.bench(own, image_size=32)):
+    bench, made = augmentation.bench(own, image_size=32), {}
+    assert bench.wait(60)
+    for part in parts_of(bench):
         made.setdefault(type(part).__name__, []).append(part)
     boxes = {box.description: box for box in made["Checkbox"]}
     sliding = [name for name, one in TRANSFORMS.items() if one.highest]
-    (picture,), (message, code), (button,) = made["Image"], made["HTML"], made["Button"]
+    (picture,), (button,) = made["Image"], made["Button"]
     assert list(boxes) == list(TRANSFORMS) and len(made["FloatSlider"]) == len(sliding)
-    assert asked[-1][1] == {"flip": None} and "my &lt;set&gt;" in message.value
+    assert asked[-1][1] == {"flip": None} and "my &lt;set&gt;" in bench.status.value and not bench.message.value
     before = bytes(picture.value)
     boxes["noise"].value = True
+    assert bench.wait(60)
     assert asked[-1][1] == {"flip": None, "noise": TRANSFORMS["noise"].strength} and bytes(picture.value) != before
-    assert bytes(picture.value).startswith(b"\x89PNG") and "keras.layers.GaussianNoise" in code.value
+    assert bytes(picture.value).startswith(b"\x89PNG") and "keras.layers.GaussianNoise" in bench.code.value
     made["FloatSlider"][sliding.index("noise")].value = 0.4
+    assert bench.wait(60)
     assert asked[-1][1]["noise"] == pytest.approx(0.4)
     button.click()
+    assert bench.wait(60)
     assert asked[-1][3] == asked[-2][3] + 1
 
 
