@@ -158,8 +158,14 @@ def kernels(port):
     servers = [
         one for one in psutil.process_iter(["cmdline"]) if f"--ServerApp.port={port}" in (one.info["cmdline"] or ())
     ]
-    children = [child for server in servers for child in server.children(recursive=True)]
-    return {child.pid for child in children if "ipykernel_launcher" in child.cmdline()}
+    found = set()
+    for server in servers:
+        with contextlib.suppress(psutil.NoSuchProcess):  # one that ends while it is looked at is none any more
+            for child in server.children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    if "ipykernel_launcher" in child.cmdline():
+                        found.add(child.pid)
+    return found
 
 
 def pixels(image):
