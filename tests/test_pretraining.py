@@ -199,3 +199,51 @@ def test_a_crop_of_a_picture_without_detail_changes_its_light_alone():
         and lit.max() <= 120
         and np.ptp(lit.mean((1, 2, 3))) > 5
     )
+
+
+@pytest.mark.parametrize(
+    ("side", "kernel", "strides"), [(1, 3, 1), (2, 3, 1), (6, 3, 1), (12, 3, 1), (6, 1, 1), (5, 1, 2)]
+)
+def test_a_fast_convolution_computes_what_keras_s_does(side, kernel, strides):
+    import keras
+    from pretraining.fast_layers import fast
+
+    rng, found = np.random.default_rng(0), []
+    images = rng.normal(size=(8, side, side, 5)).astype(np.float32)
+    first = [rng.normal(size=(kernel, kernel, 5, 7)).astype(np.float32), rng.normal(size=7).astype(np.float32)]
+    for made in (lambda layer: layer, fast):
+        inputs = keras.Input((side, side, 5))
+        # a layer below: the gradient has to come through the convolution
+        before = keras.layers.Dense(5, kernel_initializer="identity", name="before")(inputs)
+        layer = made(keras.layers.Conv2D(7, kernel, strides, padding="same", activation="relu", name="convolution"))
+        model = keras.Model(inputs, layer(before))
+        layer.set_weights(first)
+        model.compile(keras.optimizers.SGD(0.1), "mean_squared_error")
+        output = model.predict(images, verbose=0)
+        model.train_on_batch(images, np.ones_like(output))
+        found.append([output, *model.get_weights()])
+    for plain, small in zip(*found, strict=True):
+        np.testing.assert_allclose(small, plain, rtol=1e-4, atol=1e-5)
+    assert np.abs(found[0][3] - first[0]).max() > 1e-3  # and the kernel moved
+
+
+@pytest.mark.parametrize("side", [1, 9])
+def test_a_fast_batch_norm_computes_what_keras_s_does(side):
+    import keras
+    from pretraining.fast_layers import fast
+
+    rng, found = np.random.default_rng(0), []
+    images = rng.normal(3, 5, (16, side, side, 6)).astype(np.float32)
+    first = [rng.uniform(0.5, 2, 6), *rng.normal(0, 1, (2, 6)), rng.uniform(0.5, 2, 6)]
+    for made in (lambda layer: layer, fast):
+        inputs = keras.Input((side, side, 6))
+        before = keras.layers.Dense(6, kernel_initializer="identity", name="before")(inputs)
+        layer = made(keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-3, name="normalization"))
+        model = keras.Model(inputs, keras.layers.Activation("relu")(layer(before)))
+        layer.set_weights(first)
+        model.compile(keras.optimizers.SGD(0.1), "mean_squared_error")
+        model.train_on_batch(images, np.ones_like(images))
+        found.append([model.predict(images, verbose=0), *model.get_weights()])
+    for plain, small in zip(*found, strict=True):
+        np.testing.assert_allclose(small, plain, rtol=1e-4, atol=1e-5)
+    assert np.abs(found[0][5] - first[2]).max() > 0.1 and np.abs(found[0][6] - first[3]).max() > 0.1  # moving ones

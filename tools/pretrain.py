@@ -50,7 +50,7 @@ class Recipe:
 
 RECIPES = {
     "ResNet50": Recipe(((32, 5), (48, 3), (64, 2)), peak_rate=0.1),
-    "VGG16": Recipe(((32, 5), (48, 3), (64, 2)), peak_rate=0.05, smallest_crop=0.55),
+    "VGG16": Recipe(((32, 5), (48, 3), (64, 1)), peak_rate=0.05, smallest_crop=0.55),
 }
 
 
@@ -237,6 +237,8 @@ def train(model, source, recipe, spec, teacher, folder, seed, every, saved):
         last = min(done + every, len(sizes))
         last = done + int(np.argmax(sizes[done:last] != sizes[done]) or last - done)
         start = time.perf_counter()
+        if not log or log[-1]["size"] != sizes[done]:
+            model.make_train_function(force=True)  # for maps of a known size: see fast_layers
         history = model.fit(steps_of(source, recipe, sizes, done, last, spec, teacher, seed), shuffle=False, verbose=0)
         seconds += time.perf_counter() - start
         size = int(sizes[done])

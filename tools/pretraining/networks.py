@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pretraining.fast_layers import fast
 from tlcourse.backbones import BackboneSpec, build
 
 EPSILON = 1e-3  # of the BatchNorm that VGG16 has while it is trained
@@ -18,8 +19,9 @@ def with_batch_norm(spec: BackboneSpec, size):
             x = layer.__class__.from_config(layer.get_config())(x)
             continue
         config = layer.get_config() | {"activation": "linear", "use_bias": False}
-        x = keras.layers.Conv2D.from_config(config)(x)
-        x = keras.layers.BatchNormalization(epsilon=EPSILON, momentum=0.9, name=f"{layer.name}_bn")(x)
+        x = fast(keras.layers.Conv2D.from_config(config))(x)
+        normalization = keras.layers.BatchNormalization(epsilon=EPSILON, momentum=0.9, name=f"{layer.name}_bn")
+        x = fast(normalization)(x)
         x = keras.layers.Activation("relu", name=f"{layer.name}_relu")(x)
     return inputs, x
 
@@ -32,8 +34,9 @@ def trainable_network(spec, num_classes, teacher_features, seed):
     if spec.name.startswith("VGG"):
         inputs, pooled = with_batch_norm(spec, None)
     else:
-        inputs = keras.Input((None, None, 3))
-        pooled = build(spec, spec.smallest, input_tensor=inputs).output
+        plain = build(spec, spec.smallest, input_tensor=keras.Input((None, None, 3)))
+        copy = keras.models.clone_model(plain, clone_function=fast)
+        inputs, pooled = copy.inputs[0], copy.output
     outputs = {"classes": keras.layers.Dense(num_classes, dtype="float32", name="classes")(pooled)}
     if teacher_features:
         outputs["teacher"] = keras.layers.Dense(teacher_features, dtype="float32", name="teacher")(pooled)
