@@ -5,7 +5,8 @@ strongly it is regularised is chosen by cross-validation within the training ima
 bundled ones. The flowers are judged where TLCOURSE_DATA names a folder that has them. `--unseen` adds classes of the
 source of pretraining, which the weights that are judged must not have been trained on.
 
-    python benchmarks/weights.py [--seeds 5] [--weights ResNet50=FILE ...] [--unseen SOURCE WNID ...] [--save FILE]
+    python benchmarks/weights.py [--seeds 5] [--backbones VGG16] [--weights ResNet50=FILE ...]
+                                 [--unseen SOURCE WNID ...] [--save FILE]
 """
 
 import argparse
@@ -109,6 +110,7 @@ def main():
     answer(probes, fine_tuned)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--backbones", nargs="+", default=["ResNet50", "VGG16"])
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 96])
     parser.add_argument("--weights", nargs="*", default=[], metavar="BACKBONE=FILE")
     parser.add_argument("--unseen", nargs="+", default=[], metavar=("SOURCE", "WNID"))
@@ -126,8 +128,8 @@ def main():
     with tempfile.TemporaryDirectory() as pixels:
         unseen = [arguments.unseen[0], pixels, *arguments.unseen[1:]] if arguments.unseen else []
         tasks += ["unseen classes"] if unseen else []
-        for name in ("ResNet50", "VGG16"):
-            files = dict(pair.split("=", 1) for pair in arguments.weights)
+        files = dict(pair.split("=", 1) for pair in arguments.weights)
+        for name in arguments.backbones:
             kinds = {"random": None, "course": "course"} | ({"file": files[name]} if name in files else {})
             for size in arguments.sizes:
                 for task in tasks:

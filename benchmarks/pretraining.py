@@ -1,0 +1,70 @@
+"""A step of pretraining with the fast layers of tools/pretraining against one with Keras's own, as a ratio in one run.
+
+Each step is that of the recipe: its batch, its optimizer, both losses, bfloat16 where the processor has it. The two kinds
+take turns.
+
+    python benchmarks/pretraining.py [--backbones VGG16 ResNet50] [--sizes 32 48 64] [--steps 4]
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from parts.own_process import answer, call
+
+sys.path.append(str(Path(__file__).parents[1] / "tools"))
+
+
+def seconds_a_step(name, size, layers, steps):
+    "The median time of a step in seconds, and how many images it has"
+    import keras
+    import numpy as np
+    import pretrain
+    from pretraining import networks
+
+    from tlcourse.backbones import find_spec
+
+    if layers == "keras":
+        networks.fast = lambda layer: layer.__class__.from_config(layer.get_config())
+    keras.config.set_dtype_policy("mixed_bfloat16" if pretrain.computes_in("auto") == "bfloat16" else "float32")
+    recipe, rng = pretrain.RECIPES[name], np.random.default_rng(0)
+    model = networks.trainable_network(find_spec(name), 180, 1280, 0)
+    pretrain.compile_for(model, recipe, 1000, 700)
+    images = rng.normal(0, 50, (recipe.batch_size, size, size, 3)).astype("float32")
+    targets = {
+        "classes": np.eye(180, dtype="float32")[rng.integers(0, 180, recipe.batch_size)],
+        "teacher": rng.normal(size=(recipe.batch_size, 1280)).astype("float32"),
+    }
+    times = []
+    for _ in range(steps + 2):
+        start = time.perf_counter()
+        model.train_on_batch(images, targets)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[2:]), recipe.batch_size
+
+
+def main():
+    answer(seconds_a_step)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--backbones", nargs="+", default=["VGG16", "ResNet50"])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[32, 48, 64])
+    parser.add_argument("--steps", type=int, default=4)
+    options = parser.parse_args()
+    for name in options.backbones:
+        for size in options.sizes:
+            # one, the other, the other, the one: a slow spell of the machine then falls on both
+            kinds = ("keras", "fast", "fast", "keras")
+            found = [(kind, *call(seconds_a_step, name, size, kind, options.steps)) for kind in kinds]
+            plain, fast = (sum(seconds for kind, seconds, _ in found if kind == chosen) / 2 for chosen in kinds[:2])
+            images = found[0][2]
+            print(
+                f"{name:8} at {size} pixels: {images / fast:.0f} images a second, {plain / fast:.2f} times as many as with "
+                "Keras's own layers",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
