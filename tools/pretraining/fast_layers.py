@@ -76,7 +76,7 @@ def fast_classes():
                 if height * width <= AS_ONE_PRODUCT:
                     return one_product(inputs, kernel)
                 if height * width <= AS_NINE_PRODUCTS:
-                    return gradient_by_products()(inputs, kernel)
+                    return gradient_by_products()(inputs, keras.ops.convert_to_tensor(kernel))
             return super().convolution_op(inputs, kernel)
 
     class FastBatchNormalization(keras.layers.BatchNormalization):
