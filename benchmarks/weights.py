@@ -48,7 +48,7 @@ def divide(images, seed):
     from tlcourse.splitting import split
 
     how = "group" if "group" in images.metadata else "stratified"
-    parts = split(images, how, sizes=(0.55, 0.05, 0.4), seed=seed)
+    parts = split(images, how, sizes=(0.5, 0.1, 0.4), seed=seed)
     fewest = [np.bincount(part.labels).min() for part in (parts.train, parts.test)]
     return parts.train.sample(min(TRAIN, fewest[0]), seed), parts.test.sample(min(TEST, fewest[1]), seed)
 
