@@ -2,7 +2,7 @@
 
 Each step is the recipe's: its batch, its optimizer, both losses, bfloat16 where that is faster. The two take turns.
 
-    python benchmarks/pretraining.py [--backbones VGG16 ResNet50] [--sizes 32 48 64] [--steps 4]
+    python benchmarks/pretraining_step.py [--backbones VGG16 ResNet50] [--sizes 32 48 64] [--steps 4]
 """
 
 import argparse
