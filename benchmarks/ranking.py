@@ -3,9 +3,9 @@
 Candidates are ResNet50 and VGG16, each with the course's weights, with random ones, and with the course's weights after
 a further training of all layers on another task of the course. Every candidate is scored on the few training images of
 a target task and then fine-tuned on them; its accuracy is that on the test part. `--save` writes a row for each
-candidate, target and seed.
+candidate, target and seed; what the file has of other backbones stays. Lesson 2 reads `nbs/lessons/02_ranking.csv`.
 
-    python benchmarks/ranking.py [--seeds 5] [--images-per-class 10] [--size 64] [--save FILE]
+    python benchmarks/ranking.py [--seeds 5] [--images-per-class 10] [--size 64] [--backbones VGG16] [--save FILE]
 """
 
 import argparse
@@ -49,8 +49,8 @@ def rank(target, seed, images_per_class, size, files):
     # the part that judges is the large test part: nothing is chosen here
     splits = Splits(few.train, few.test, few.validation, few.how)
     candidates = {}
-    for name in NETWORKS:
-        for start, weights in {"course": "course", "random": None, **files[name]}.items():
+    for name, trained in files.items():
+        for start, weights in {"course": "course", "random": None, **trained}.items():
             if start != target:
                 candidates[f"{name} {start}"] = backbones.load_backbone(name, weights, size, seed)
     table = model_selection.rank_backbones(splits, candidates, METHODS, recipe="top_stage", seed=seed)
@@ -63,12 +63,16 @@ def main():
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--images-per-class", type=int, default=10)
     parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--backbones", nargs="+", choices=NETWORKS, default=NETWORKS)
     parser.add_argument("--save")
     arguments = parser.parse_args()
     rows = []
+    if arguments.save and Path(arguments.save).exists():
+        known = pd.read_csv(arguments.save)
+        rows = known[~known["backbone"].str.split(" ").str[0].isin(arguments.backbones)].to_dict("records")
     with tempfile.TemporaryDirectory() as folder:
-        files = {name: {} for name in NETWORKS}
-        for name in NETWORKS:
+        files = {name: {} for name in arguments.backbones}
+        for name in arguments.backbones:
             for task in TASKS:
                 path = str(Path(folder) / f"{name}-{task}.weights.h5")
                 files[name][task] = call(train_on, name, task, arguments.size, path)

@@ -14,6 +14,7 @@ import statistics
 import time
 from pathlib import Path
 
+from parts.equal_time import epochs_for
 from parts.intervals import half_interval
 from parts.own_process import answer, call
 
@@ -33,20 +34,10 @@ def train(name, recipe, epochs, seed, images_per_class, size):
     return time.process_time() - start, 100 * evaluation.evaluate(model, splits.test).accuracy
 
 
-def epochs_for(seconds, name, recipe, where, tries=3):
-    "How many epochs of a recipe cost so many CPU seconds, from two short runs and one of that length"
-    stages = list(backbones.find_spec(name).cut_points)
-    fewest = len(RECIPES[recipe](stages, 100))
-    spent = {epochs: call(train, name, recipe, epochs, 99, *where)[0] for epochs in (fewest + 1, fewest + 4)}
-    for _ in range(tries):
-        (short, once), *_, (long, more) = sorted(spent.items())
-        each = max((more - once) / (long - short), 0.02)
-        epochs = int(min(100, max(fewest, short + (seconds - once) / each)))
-        if epochs not in spent:
-            spent[epochs] = call(train, name, recipe, epochs, 99, *where)[0]
-        if epochs == fewest or 0.8 < spent[epochs] / seconds < 1.2:
-            break
-    return epochs
+def epochs_at(seconds, name, recipe, where):
+    "How many epochs of a recipe cost so many CPU seconds"
+    fewest = len(RECIPES[recipe](list(backbones.find_spec(name).cut_points), 100))
+    return epochs_for(seconds, lambda epochs: call(train, name, recipe, epochs, 99, *where)[0], fewest)
 
 
 def main():
@@ -69,7 +60,7 @@ def main():
     print(f"processor {precision.processor()}; {arguments.seconds:.0f} CPU seconds a training", flush=True)
     for name in arguments.backbones:
         for recipe in arguments.recipes:
-            epochs = epochs_for(arguments.seconds, name, recipe, where)
+            epochs = epochs_at(arguments.seconds, name, recipe, where)
             runs = [call(train, name, recipe, epochs, seed, *where) for seed in range(arguments.seeds)]
             rows += [
                 {"backbone": name, "recipe": recipe, "epochs": epochs, "seed": seed, "CPU seconds": round(spent, 1)}

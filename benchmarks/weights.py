@@ -3,9 +3,9 @@
 A probe is a logistic regression on frozen pooled features, standardised, of 40 training and 30 test images a class; how
 strongly it is regularised is chosen by cross-validation within the training images. `--weights` compares files with the
 bundled ones. The flowers are judged where TLCOURSE_DATA names a folder that has them. `--unseen` adds classes of the
-source of pretraining, which the weights that are judged must not have been trained on.
+source of pretraining for files that were not trained on them; the bundled weights were, and are left out there.
 
-    python benchmarks/weights.py [--seeds 5] [--backbones VGG16] [--weights ResNet50=FILE ...]
+    python benchmarks/weights.py [--seeds 5] [--backbones VGG16] [--tasks flowers ...] [--weights ResNet50=FILE ...]
                                  [--unseen SOURCE WNID ...] [--save FILE]
 """
 
@@ -19,12 +19,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from parts.equal_time import epochs_for
 from parts.intervals import half_interval
 from parts.own_process import answer, call
 
 sys.path.append(str(Path(__file__).parents[1] / "tools"))
 
 TRAIN, TEST = 40, 30  # images a class
+TASKS = ("textures", "charts", "digits", "flowers")
+UNSEEN = "unseen classes"
 
 
 def images_of(task, unseen):
@@ -32,7 +35,7 @@ def images_of(task, unseen):
     from tlcourse import data
     from tlcourse.image_data import ImageData
 
-    if task != "unseen classes":
+    if task != UNSEEN:
         return data.load(task)
     from pretraining.source import Source
 
@@ -91,19 +94,17 @@ def fine_tuned(name, weights, seed, epochs=None):
 
 
 def against_scratch(name, weights, seeds):
-    "Fine-tuned and from scratch for each seed, with epochs that should take as long; and the CPU seconds of both"
-    once, more = (fine_tuned_in_process(name, weights, 99, epochs)[0] for epochs in (2, 5))
-    each, rows = (more - once) / 3, []
-    for seed in range(seeds):
-        seconds, tuned = fine_tuned_in_process(name, weights, seed)
-        epochs = max(1, round(2 + (seconds - once) / each))
-        spent, scratch = fine_tuned_in_process(name, weights, seed, epochs)
-        rows.append({"fine-tuned": tuned, "from scratch": scratch, "seconds": seconds, "scratch seconds": spent})
+    "Fine-tuned and from scratch for each seed, with epochs that take as long; and the CPU seconds of both"
+    tuned = [call(fine_tuned, name, weights, seed) for seed in range(seeds)]
+    seconds = statistics.mean(spent for spent, _ in tuned)
+    epochs = epochs_for(seconds, lambda number: call(fine_tuned, name, weights, 99, number)[0], within=0.05, tries=5)
+    rows = []
+    for seed, (spent, accuracy) in enumerate(tuned):
+        of_scratch, from_scratch = call(fine_tuned, name, weights, seed, epochs)
+        rows.append(
+            {"fine-tuned": accuracy, "from scratch": from_scratch, "seconds": spent, "scratch seconds": of_scratch}
+        )
     return pd.DataFrame(rows)
-
-
-def fine_tuned_in_process(*arguments):
-    return call(fine_tuned, *arguments)
 
 
 def main():
@@ -112,28 +113,28 @@ def main():
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--backbones", nargs="+", default=["ResNet50", "VGG16"])
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 96])
+    parser.add_argument("--tasks", nargs="*", choices=TASKS, default=TASKS)
     parser.add_argument("--weights", nargs="*", default=[], metavar="BACKBONE=FILE")
     parser.add_argument("--unseen", nargs="+", default=[], metavar=("SOURCE", "WNID"))
     parser.add_argument("--without-scratch", action="store_true", help="leave out fine-tuning against from scratch")
     parser.add_argument("--save")
     arguments = parser.parse_args()
-    tasks = ["textures", "charts", "digits"]
-    folder = os.environ.get("TLCOURSE_DATA")
-    flowers = folder is not None and (Path(folder) / "flowers").is_dir()
-    if flowers:
-        tasks.append("flowers")
-    else:
+    tasks, folder = list(arguments.tasks), os.environ.get("TLCOURSE_DATA")
+    if "flowers" in tasks and (folder is None or not (Path(folder) / "flowers").is_dir()):
         print("TLCOURSE_DATA names no folder with flowers: they are left out")
+        tasks.remove("flowers")
     rows = []
     with tempfile.TemporaryDirectory() as pixels:
         unseen = [arguments.unseen[0], pixels, *arguments.unseen[1:]] if arguments.unseen else []
-        tasks += ["unseen classes"] if unseen else []
+        tasks += [UNSEEN] if unseen else []
         files = dict(pair.split("=", 1) for pair in arguments.weights)
         for name in arguments.backbones:
             kinds = {"random": None, "course": "course"} | ({"file": files[name]} if name in files else {})
             for size in arguments.sizes:
                 for task in tasks:
                     for kind, weights in kinds.items():
+                        if task == UNSEEN and kind == "course":
+                            continue
                         values = call(probes, name, weights, task, size, arguments.seeds, unseen)
                         rows += [
                             {
@@ -152,7 +153,7 @@ def main():
                         if arguments.save:
                             table = pd.DataFrame(rows)
                             table.to_csv(arguments.save, index=False, float_format="%.4g", lineterminator="\n")
-            if flowers and not arguments.without_scratch:
+            if "flowers" in tasks and not arguments.without_scratch:
                 table = against_scratch(name, files.get(name, "course"), arguments.seeds)
                 gain = table["fine-tuned"] - table["from scratch"]
                 half = half_interval(list(gain)) if len(gain) > 1 else float("nan")
