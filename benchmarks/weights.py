@@ -58,6 +58,7 @@ def divide(images, seed):
 
 def probes(name, weights, task, size, seeds, unseen):
     "Accuracy in percent of the probe for each seed"
+    from sklearn.decomposition import PCA
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GridSearchCV
     from sklearn.pipeline import make_pipeline
@@ -72,7 +73,8 @@ def probes(name, weights, task, size, seeds, unseen):
             backbone = backbones.load_backbone(name, None, size, seed)
         train, test = divide(images, seed)
         of_train, of_test = (features.extract(backbone, part) for part in (train, test))
-        probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+        # rotated to as many directions as there are images: with an L2 penalty the same model, from fewer numbers
+        probe = make_pipeline(StandardScaler(), PCA(), LogisticRegression(max_iter=2000))
         search = GridSearchCV(probe, {"logisticregression__C": [1e-4, 1e-3, 1e-2, 1e-1, 1]}, cv=3)
         search.fit(of_train, train.labels)
         found.append(100 * search.score(of_test, test.labels))
