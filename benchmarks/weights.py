@@ -114,7 +114,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--backbones", nargs="+", default=["ResNet50", "VGG16"])
-    parser.add_argument("--sizes", type=int, nargs="+", default=[64, 96])
+    parser.add_argument("--sizes", type=int, nargs="*", default=[64, 96], help="of the probes, in pixels")
     parser.add_argument("--tasks", nargs="*", choices=TASKS, default=TASKS)
     parser.add_argument("--weights", nargs="*", default=[], metavar="BACKBONE=FILE")
     parser.add_argument("--unseen", nargs="+", default=[], metavar=("SOURCE", "WNID"))
