@@ -450,11 +450,14 @@ def test_pictures(splits, backbone):
 
 WORKER = """if True:
     import sys, time, optuna
+    from pathlib import Path
     from tlcourse.trials import open_storage, quiet_optuna, run_trials, seeded_sampler
-    where, name, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    where, name, count, go_on = sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4])
 
     def objective(trial):
         x = trial.suggest_float("x", 0, 1)
+        while trial.number >= 8 and not go_on.exists():
+            time.sleep(0.01)
         for step in range(3):
             time.sleep(0.1)
             trial.report(x, step)
@@ -544,11 +547,11 @@ def a_storage(kind, tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="kill -9 is a matter of POSIX")
 @pytest.mark.parametrize("kind", ["journal", "sqlite", "postgresql"])
 def test_of_four_workers_two_are_killed_and_no_trial_is_lost(kind, tmp_path):
-    count = 24
+    count, go_on = 24, tmp_path / "go on"
     with a_storage(kind, tmp_path) as where:
         workers = [
             subprocess.Popen(
-                [sys.executable, "-c", WORKER, where, "shared", str(count)], stdout=subprocess.PIPE, text=True
+                [sys.executable, "-c", WORKER, where, "shared", str(count), go_on], stdout=subprocess.PIPE, text=True
             )
             for _ in range(4)
         ]
@@ -572,6 +575,7 @@ def test_of_four_workers_two_are_killed_and_no_trial_is_lost(kind, tmp_path):
             ]
             left = [worker for worker in workers if worker.returncode is None]
             assert len(left) == 2
+            go_on.touch()
             for worker in left:
                 assert worker.wait(timeout=120) == 0
         finally:
