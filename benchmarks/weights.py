@@ -96,21 +96,20 @@ def fine_tuned(name, weights, seed, epochs=None):
 
 
 def against_scratch(name, weights, seeds):
-    "Fine-tuned and from scratch for each seed, with the fewest epochs that take no less; and the CPU seconds of both"
+    "Fine-tuned and from scratch for each seed, in epochs that take no less, and the CPU seconds of both"
     tuned = [call(fine_tuned, name, weights, seed) for seed in range(seeds)]
     seconds = statistics.mean(spent for spent, _ in tuned)
-
-    def of_epochs(number):
-        return call(fine_tuned, name, weights, 99, number)[0]
-
-    epochs = epochs_for(seconds, of_epochs, within=0.05, tries=5, at_least=True)
-    rows = []
-    for seed, (spent, accuracy) in enumerate(tuned):
-        of_scratch, from_scratch = call(fine_tuned, name, weights, seed, epochs)
-        rows.append(
+    epochs = epochs_for(seconds, lambda number: call(fine_tuned, name, weights, 99, number)[0])
+    scratch = [call(fine_tuned, name, weights, seed, epochs) for seed in range(seeds)]
+    while statistics.mean(spent for spent, _ in scratch) < seconds:
+        epochs += 1
+        scratch = [call(fine_tuned, name, weights, seed, epochs) for seed in range(seeds)]
+    return pd.DataFrame(
+        [
             {"fine-tuned": accuracy, "from scratch": from_scratch, "seconds": spent, "scratch seconds": of_scratch}
-        )
-    return pd.DataFrame(rows)
+            for (spent, accuracy), (of_scratch, from_scratch) in zip(tuned, scratch, strict=True)
+        ]
+    )
 
 
 def main():

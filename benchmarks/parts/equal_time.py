@@ -1,11 +1,10 @@
 """How many epochs of a training cost as much as another one."""
 
 
-def epochs_for(seconds, spent, fewest=1, most=100, within=0.2, tries=3, at_least=False):
+def epochs_for(seconds, spent, fewest=1, most=100, within=0.2, tries=3):
     """The number of epochs, from `fewest` to `most`, that costs nearest to so many CPU seconds; `spent` measures one
 
-    Two short runs give a first guess; runs of the guessed length correct it until one is within this share. With
-    `at_least` it is the first from there that costs no less.
+    Two short runs give a first guess; runs of the guessed length correct it until one is within this share.
     """
     known = {epochs: spent(epochs) for epochs in (fewest + 1, fewest + 4)}
     for _ in range(tries):
@@ -17,8 +16,4 @@ def epochs_for(seconds, spent, fewest=1, most=100, within=0.2, tries=3, at_least
         known[epochs] = spent(epochs)
         if abs(known[epochs] / seconds - 1) < within:
             break
-    epochs = min(known, key=lambda epochs: abs(known[epochs] - seconds))
-    while at_least and epochs < most and known[epochs] < seconds:
-        epochs += 1
-        known[epochs] = known[epochs] if epochs in known else spent(epochs)
-    return epochs
+    return min(known, key=lambda epochs: abs(known[epochs] - seconds))
