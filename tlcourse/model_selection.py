@@ -63,6 +63,8 @@ def draw_pareto(
     figure: "matplotlib.figure.Figure | None" = None,  # noqa: F821  what to draw into; a new one of pyplot by default
 ) -> "matplotlib.figure.Figure":    # noqa: F821
     "Each candidate by cost and value, with the Pareto front as a line"
+    from matplotlib.patheffects import withStroke
+
     figure = blank_figure((6.4, 3.8), figure)
     axis = figure.subplots()
     front = table[on_front(table, cost, value)].sort_values([cost, value])
@@ -71,15 +73,15 @@ def draw_pareto(
     axis.plot(front[cost], front[value], "o", color="#0072B2")
     axis.plot(others[cost], others[value], "s", color="#D55E00", label=text("beaten in both"))
     for number, (label, row) in enumerate(table.sort_values(cost).iterrows()):
-        above = number % 2 == 0  # neighbours in cost are labelled on different sides
-        axis.annotate(str(label), (row[cost], row[value]), xytext=(0, 7 if above else -7), textcoords="offset points", fontsize=9,
-                      ha="center", va="bottom" if above else "top")
+        above, gap = number % 2 == 0, 12 if label == chosen else 7  # neighbours in cost are labelled on different sides
+        axis.annotate(str(label), (row[cost], row[value]), xytext=(0, gap if above else -gap), textcoords="offset points", fontsize=9,
+                      ha="center", va="bottom" if above else "top", path_effects=[withStroke(linewidth=3, foreground="white")])
     if chosen is not None:
         axis.plot(*table.loc[chosen, [cost, value]], "o", markersize=16, fillstyle="none", markeredgewidth=2, color="black", label=text("chosen"))
     axis.set_xscale("log")
     axis.xaxis.set_major_formatter("{x:g}")
     axis.xaxis.set_minor_formatter("")
-    axis.margins(x=0.25, y=0.15)
+    axis.margins(x=0.25, y=0.2)
     axis.set(xlabel=text(f"axis: {cost}"), ylabel=text(f"axis: {value}"), title=title or text("published pareto"))
     axis.grid(alpha=0.3)
     axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, frameon=False)
