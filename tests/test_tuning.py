@@ -456,7 +456,7 @@ WORKER = """if True:
 
     def objective(trial):
         x = trial.suggest_float("x", 0, 1)
-        while trial.number >= 8 and not go_on.exists():
+        while trial.number >= 8 and not go_on.exists():  # eight are complete, and all four workers have one that runs
             time.sleep(0.01)
         for step in range(3):
             time.sleep(0.1)
