@@ -13,6 +13,7 @@ ORDER = [
     "allocator",
     "settings",
     "texts",
+    "evidence",
     "image_files",
     "batch_order",
     "image_data",
