@@ -10,7 +10,7 @@ import resource
 import statistics
 from unittest import mock
 
-from parts.own_process import answer, call
+from tlcourse.measuring import in_own_process
 
 IMAGES, EPOCHS, BATCH = 160, 6, 16
 # the C library has its own rule where its padding is set to what it is anyway
@@ -41,7 +41,6 @@ def step(name, size):
 
 
 def main():
-    answer(step)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--size", type=int, default=96)
@@ -49,7 +48,7 @@ def main():
     for name in ("ResNet50", "VGG16"):
         turns = []
         for _ in range(arguments.turns):
-            turns.append([call(step, name, arguments.size, **rule) for rule in RULES.values()])
+            turns.append([in_own_process(step, name, arguments.size, **rule) for rule in RULES.values()])
         for number, what in enumerate(RULES):
             user, system, faults = (statistics.median(turn[number][part] for turn in turns) for part in range(3))
             print(f"{name}, freed memory {what}: {1000 * (user + system):.0f} ms of CPU a step", end=", ")

@@ -12,9 +12,8 @@ import statistics
 import tempfile
 import time
 
-from parts.own_process import answer, call
-
 from tlcourse import precision
+from tlcourse.measuring import in_own_process
 
 
 def start_twice(name, seed):
@@ -36,14 +35,15 @@ def start_twice(name, seed):
 
 
 def main():
-    answer(start_twice)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--backbones", nargs="+", default=["ResNet50", "VGG16"])
     arguments = parser.parse_args()
     print(f"processor {precision.processor()}", flush=True)
     for name in arguments.backbones:
-        first, second, accuracy = zip(*(call(start_twice, name, seed) for seed in range(arguments.seeds)), strict=True)
+        first, second, accuracy = zip(
+            *(in_own_process(start_twice, name, seed) for seed in range(arguments.seeds)), strict=True
+        )
         print(
             f"{name}: {statistics.median(first):.1f} s from Start to the finished run (highest {max(first):.1f} s of "
             f"{len(first)}), the second time {statistics.median(second):.1f} s; accuracy "

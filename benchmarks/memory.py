@@ -1,6 +1,6 @@
 """Peak memory of extracting features from many image files against few, each in a process of its own.
 
-    python benchmarks/memory.py [--images 2000 20000] [--size 96] [--backbone ResNet50] [--cut conv4]
+python benchmarks/memory.py [--images 2000 20000] [--size 96] [--backbone ResNet50] [--cut conv4]
 """
 
 import argparse
@@ -8,7 +8,7 @@ import resource
 import tempfile
 from pathlib import Path
 
-from parts.own_process import answer, call
+from tlcourse.measuring import in_own_process
 
 
 def write_files(folder, count):
@@ -40,7 +40,6 @@ def extract(folder, count, size, name, cut):
 
 
 def main():
-    answer(extract)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, nargs="+", default=[2000, 20000])
     parser.add_argument("--size", type=int, default=96)
@@ -52,7 +51,7 @@ def main():
         write_files(folder, max(arguments.images))
         peaks = []
         for count in arguments.images:
-            peaks.append(call(extract, name, count, arguments.size, arguments.backbone, arguments.cut))
+            peaks.append(in_own_process(extract, name, count, arguments.size, arguments.backbone, arguments.cut))
             print(f"{arguments.backbone}, {count} files at {arguments.size}: peak of {peaks[-1]:.0f} MB", flush=True)
         print(f"the largest needs {peaks[-1] - peaks[0]:.0f} MB more than the smallest")
 

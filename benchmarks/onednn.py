@@ -3,7 +3,7 @@
 import statistics
 import time
 
-from parts.own_process import answer, call
+from tlcourse.measuring import in_own_process
 
 STEPS, BATCH, SIZE = 4, 16, 64
 
@@ -29,10 +29,11 @@ def seconds_a_step(name):
 
 
 def main():
-    answer(seconds_a_step)
     for network in ("ResNet50", "VGG16"):
         # off, on, off, on: a slow spell of the machine then falls on both
-        pairs = [[call(seconds_a_step, network, TF_ENABLE_ONEDNN_OPTS=onednn) for onednn in "01"] for _ in range(2)]
+        pairs = [
+            [in_own_process(seconds_a_step, network, TF_ENABLE_ONEDNN_OPTS=onednn) for onednn in "01"] for _ in range(2)
+        ]
         ratio = sum(off for off, _ in pairs) / sum(on for _, on in pairs)
         print(f"{network}, {BATCH} images of {SIZE} pixels: a step is {ratio:.2f} times as fast with oneDNN")
 

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from parts.own_process import answer, call
+from tlcourse.measuring import in_own_process
 
 sys.path.append(str(Path(__file__).parents[1] / "tools"))
 
@@ -45,7 +45,6 @@ def seconds_a_step(name, size, layers, steps):
 
 
 def main():
-    answer(seconds_a_step)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backbones", nargs="+", default=["VGG16", "ResNet50"])
     parser.add_argument("--sizes", type=int, nargs="+", default=[32, 48, 64])
@@ -55,7 +54,7 @@ def main():
         for size in options.sizes:
             # one, the other, the other, the one: a slow spell of the machine then falls on both
             kinds = ("keras", "fast", "fast", "keras")
-            found = [(kind, *call(seconds_a_step, name, size, kind, options.steps)) for kind in kinds]
+            found = [(kind, *in_own_process(seconds_a_step, name, size, kind, options.steps)) for kind in kinds]
             plain, fast = (sum(seconds for kind, seconds, _ in found if kind == chosen) / 2 for chosen in kinds[:2])
             rate, ratio = found[0][2] / fast, plain / fast
             print(

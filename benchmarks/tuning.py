@@ -1,26 +1,19 @@
-"""What a search on shared features saves against KerasTuner, and TPE with pruning against random search.
+"""What a search on shared features saves against KerasTuner.
 
-First, the same 60 configurations of a head on a frozen ResNet50, the same epochs on the same images: `tuning.search`
+The same 60 configurations of a head on a frozen ResNet50, the same epochs on the same images: `tuning.search`
 from an empty cache, with its features, its tracing and its storage in the time, and KerasTuner's RandomSearch, which
 trains the full model, the trunk frozen. KerasTuner would take hours, so it gets a few of the configurations with two
 epochs each, before and after our run, so that a slow spell of the machine hits both. Its second epoch stands for the
 others; building, compiling and tracing are counted once a configuration. CPU time stands beside time on the clock.
 
-Second, TPE with Hyperband against random search without, in turns of five seconds until both had as much time,
-for ten seeds; the results go into nbs/lessons/08_contest.csv, which lesson 8 reads, beside those of other seeds.
-
 keras-tuner needs tensorboard too; both come with `pip install "tlcourse[dev]"`.
 
     python benchmarks/tuning.py [--images 1000] [--size 96] [--epochs 10] [--configurations 60] [--plain 2]
-                                [--contest 20] [--seeds 10] [--first-seed 0]
 """
 
 import argparse
-import itertools
 import os
 import tempfile
-import time
-from pathlib import Path
 
 os.environ["TLCOURSE_CACHE"] = tempfile.mkdtemp()
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -28,10 +21,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from parts.clocks import now  # noqa: E402
 from parts.photographs import photographs  # noqa: E402
 
-from tlcourse import backbones, data, precision, splitting, tuning  # noqa: E402
+from tlcourse import backbones, precision, splitting, tuning  # noqa: E402
 from tlcourse.splitting import Splits  # noqa: E402
-
-CONTEST = Path(__file__).resolve().parents[1] / "nbs" / "lessons" / "08_contest.csv"
 
 
 def ours(splits, size, configurations, epochs):
@@ -140,62 +131,6 @@ def configurations_of(count):
     return found
 
 
-def contest(options):
-    "The best validation score of both after the same time, seed by seed"
-    import numpy as np
-    import optuna
-    import pandas as pd
-
-    textures = data.load("textures")
-    backbone = backbones.load_backbone("VGG16", "course", 64)
-    rows = []
-    divisions = {}  # by place, so that some leave fewer than ten training images of a class: those are passed over
-    for seed in itertools.count(options.first_seed):
-        parts = splitting.split(textures, how="group", sizes=(0.4, 0.4, 0.2), seed=seed)
-        if np.bincount(parts.train.labels).min() >= 10:
-            divisions[seed] = parts
-        if len(divisions) == options.seeds:
-            break
-    for seed, parts in divisions.items():
-        splits = Splits(parts.train.sample(10, seed), parts.validation, parts.test)
-        players = {
-            "TPE, Hyperband": dict(sampler="tpe", pruner="hyperband"),
-            "random": dict(sampler="random", pruner="none"),
-        }
-        storages = {name: optuna.storages.InMemoryStorage() for name in players}
-        used = dict.fromkeys(players, 0.0)
-        # the heads that both may need are traced before, so that none pays for the other
-        tuning.search(
-            splits, backbone, None, "random", "none", 40, storage="memory", seed=seed, progress=False, epochs=2
-        )
-        while min(used.values()) < options.contest:
-            # the one that had less time goes on
-            name = min(used, key=used.get)
-            start = time.perf_counter()
-            study = tuning.search(
-                splits, backbone, None, seconds=5.0, storage=storages[name], study=name, seed=seed, score="loss",
-                progress=False, epochs=options.contest_epochs, **players[name],
-            )  # fmt: skip
-            used[name] += time.perf_counter() - start
-        for name in players:
-            study = optuna.load_study(study_name=name, storage=storages[name])
-            rows.append({"seed": seed, "search": name, "loss": study.best_value, "trials": len(study.trials)})
-            rows[-1]["pruned"] = sum(trial.state.name == "PRUNED" for trial in study.trials)
-            rows[-1]["seconds"] = options.contest
-        print(
-            f"seed {seed}: "
-            + ", ".join(f"{row['search']} {row['loss']:.4f} ({row['trials']} trials)" for row in rows[-2:]),
-            flush=True,
-        )
-    table = pd.DataFrame(rows).round(5)
-    earlier = pd.read_csv(CONTEST) if CONTEST.exists() else table[:0]
-    kept = pd.concat([earlier[~earlier["seed"].isin(divisions)], table]).sort_values("seed", kind="stable")
-    kept.to_csv(CONTEST, index=False)
-    by_seed = table.pivot(index="seed", columns="search", values="loss")
-    wins = int((by_seed["TPE, Hyperband"] <= by_seed["random"]).sum())
-    print(f"TPE with Hyperband is no worse than random search at {options.contest} s in {wins} of {len(by_seed)}")
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=1000)
@@ -203,14 +138,4 @@ if __name__ == "__main__":
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--configurations", type=int, default=60)
     parser.add_argument("--plain", type=int, default=2, help="configurations for KerasTuner before and after our run")
-    parser.add_argument(
-        "--contest", type=float, default=20.0, help="seconds for each of the two searches and each seed"
-    )
-    parser.add_argument("--contest-epochs", type=int, default=10)
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--first-seed", type=int, default=0)
-    chosen = parser.parse_args()
-    if chosen.configurations:
-        against_kerastuner(chosen)
-    if chosen.seeds:
-        contest(chosen)
+    against_kerastuner(parser.parse_args())

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from parts.equal_time import epochs_for
-from parts.intervals import half_interval
-from parts.own_process import answer, call
+
+from tlcourse.evidence import mean_interval
+from tlcourse.measuring import epochs_for, in_own_process
 
 sys.path.append(str(Path(__file__).parents[1] / "tools"))
 
@@ -97,13 +97,13 @@ def fine_tuned(name, weights, seed, epochs=None):
 
 def against_scratch(name, weights, seeds):
     "Fine-tuned and from scratch for each seed, in epochs that take no less, and the CPU seconds of both"
-    tuned = [call(fine_tuned, name, weights, seed) for seed in range(seeds)]
+    tuned = [in_own_process(fine_tuned, name, weights, seed) for seed in range(seeds)]
     seconds = statistics.mean(spent for spent, _ in tuned)
-    epochs = epochs_for(seconds, lambda number: call(fine_tuned, name, weights, 99, number)[0])
-    scratch = [call(fine_tuned, name, weights, seed, epochs) for seed in range(seeds)]
+    epochs = epochs_for(seconds, lambda number: in_own_process(fine_tuned, name, weights, 99, number)[0])
+    scratch = [in_own_process(fine_tuned, name, weights, seed, epochs) for seed in range(seeds)]
     while statistics.mean(spent for spent, _ in scratch) < seconds:
         epochs += 1
-        scratch = [call(fine_tuned, name, weights, seed, epochs) for seed in range(seeds)]
+        scratch = [in_own_process(fine_tuned, name, weights, seed, epochs) for seed in range(seeds)]
     return pd.DataFrame(
         [
             {"fine-tuned": accuracy, "from scratch": from_scratch, "seconds": spent, "scratch seconds": of_scratch}
@@ -113,7 +113,6 @@ def against_scratch(name, weights, seeds):
 
 
 def main():
-    answer(probes, fine_tuned)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--backbones", nargs="+", default=["ResNet50", "VGG16"])
@@ -140,7 +139,7 @@ def main():
                     for kind, weights in kinds.items():
                         if task == UNSEEN and kind == "course":
                             continue
-                        values = call(probes, name, weights, task, size, arguments.seeds, unseen)
+                        values = in_own_process(probes, name, weights, task, size, arguments.seeds, unseen)
                         rows += [
                             {
                                 "backbone": name,
@@ -152,7 +151,7 @@ def main():
                             }
                             for seed, value in enumerate(values)
                         ]
-                        half = half_interval(values) if len(values) > 1 else float("nan")
+                        half = mean_interval(values).half
                         mean = statistics.mean(values)
                         print(f"{name:9} {size:3} {task:15} {kind:7} {mean:5.1f} ± {half:.1f} %", flush=True)
                         if arguments.save:
@@ -161,7 +160,7 @@ def main():
             if "flowers" in tasks and not arguments.without_scratch:
                 table = against_scratch(name, files.get(name, "course"), arguments.seeds)
                 gain = table["fine-tuned"] - table["from scratch"]
-                half = half_interval(list(gain)) if len(gain) > 1 else float("nan")
+                half = mean_interval(gain).half
                 share = table["scratch seconds"].sum() / table["seconds"].sum()
                 print(table.round(1).to_string(index=False))
                 print(

@@ -1,4 +1,5 @@
 """Charts: the same pixels everywhere, boxes that are true, and a cache that survives damage."""
+
 import hashlib
 import json
 import os
@@ -93,10 +94,16 @@ def test_the_images_fit_the_course():
     data = charts.draw_charts(per_class=4, image_size=96)
     assert len(data.class_names) >= 8 and data.summary()["images"].tolist() == [4] * len(data.class_names)
     box = data.metadata
-    assert ((0 <= box.left) & (box.left < box.right) & (box.right <= 96) & (0 <= box.top) & (box.top < box.bottom)
-            & (box.bottom <= 96)).all()
+    assert (
+        (0 <= box.left)
+        & (box.left < box.right)
+        & (box.right <= 96)
+        & (0 <= box.top)
+        & (box.top < box.bottom)
+        & (box.bottom <= 96)
+    ).all()
     # Something is drawn inside every box: no chart is invisible
-    inside = [data.images[i][b.top + 2:b.bottom - 2, b.left + 2:b.right - 2] for i, b in box.iterrows()]
+    inside = [data.images[i][b.top + 2 : b.bottom - 2, b.left + 2 : b.right - 2] for i, b in box.iterrows()]
     assert min(len(np.unique(image.reshape(-1, 3), axis=0)) for image in inside) > 2
 
 
@@ -131,16 +138,24 @@ def other_arrays(path):
     np.savez(path, images=np.zeros((3, 2, 2, 3), np.uint8), boxes=np.zeros((3, 4)), style_seeds=np.zeros(3))
 
 
-@pytest.mark.parametrize("damage", [cut_short, flip_a_byte, other_arrays, lambda path: path.write_bytes(b""),
-                                    lambda path: np.savez(path, nothing=np.zeros(1))])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        cut_short,
+        flip_a_byte,
+        other_arrays,
+        lambda path: path.write_bytes(b""),
+        lambda path: np.savez(path, nothing=np.zeros(1)),
+    ],
+)
 def test_a_damaged_cache_is_said_so_and_made_again(own_cache, damage):
     first = charts.draw_charts(1, 48)
-    path, = own_cache.iterdir()
+    (path,) = own_cache.iterdir()
     good = digest(first.images)
     damage(path)
     with pytest.warns(UserWarning, match="is damaged .* drawn again"):
         assert digest(charts.draw_charts(1, 48).images) == good
-    assert digest(charts.draw_charts(1, 48).images) == good   # without a warning: the file is whole again
+    assert digest(charts.draw_charts(1, 48).images) == good  # without a warning: the file is whole again
     assert list(own_cache.iterdir()) == [path]
 
 

@@ -1,4 +1,5 @@
 """Data: folders as people have them, names, options, and the rule that TLCOURSE_DATA means no network."""
+
 import os
 import subprocess
 import sys
@@ -50,8 +51,16 @@ def test_a_folder_of_classes(tmp_path):
 
 
 def test_the_order_is_natural_and_does_not_come_from_the_file_system(tmp_path, monkeypatch):
-    expected = ["a/Image1.png", "a/image2.png", "a/image9.png", "a/image10.png",
-                "b/01.png", "b/1.png", "b/2/3.png", "b/10/1.png"]
+    expected = [
+        "a/Image1.png",
+        "a/image2.png",
+        "a/image9.png",
+        "a/image10.png",
+        "b/01.png",
+        "b/1.png",
+        "b/2/3.png",
+        "b/10/1.png",
+    ]
     folder = put(tmp_path / "photos", *reversed(expected))
     assert data.from_folder(folder).metadata["file"].tolist() == expected
     walk = os.walk
@@ -77,8 +86,17 @@ def test_names_may_be_anything(tmp_path):
 
 def test_clutter_is_passed_over_without_a_word(tmp_path):
     folder = put(tmp_path / "photos", "a/1.png", "b/1.png")
-    put(folder, "a/Thumbs.db", "a/.DS_Store", "b/desktop.ini", ".cache/x", "a/.ipynb_checkpoints/1.png",
-        "__MACOSX/a/._1.png", "notes.txt", content=b"not an image")
+    put(
+        folder,
+        "a/Thumbs.db",
+        "a/.DS_Store",
+        "b/desktop.ini",
+        ".cache/x",
+        "a/.ipynb_checkpoints/1.png",
+        "__MACOSX/a/._1.png",
+        "notes.txt",
+        content=b"not an image",
+    )
     assert data.from_folder(folder).metadata["file"].tolist() == ["a/1.png", "b/1.png"]
 
 
@@ -119,8 +137,16 @@ def test_check_false_decodes_nothing(tmp_path, monkeypatch):
 def test_what_is_no_data_set_is_refused_with_what_to_do(tmp_path):
     with pytest.raises(ValueError, match="there is no such folder. Check the path"):
         data.from_folder(tmp_path / "nowhere")
-    put(tmp_path, "flat/1.png", "one/a/1.png", "none/a/b/.hidden", "none/c/.hidden", "hole/a/1.png", "hole/b/.hidden",
-        "broken/a/1.png")
+    put(
+        tmp_path,
+        "flat/1.png",
+        "one/a/1.png",
+        "none/a/b/.hidden",
+        "none/c/.hidden",
+        "hole/a/1.png",
+        "hole/b/.hidden",
+        "broken/a/1.png",
+    )
     with pytest.raises(ValueError, match="a file came"):
         data.from_folder(tmp_path / "flat" / "1.png")
     with pytest.raises(ValueError, match="1 files lie directly in it: put each class in a folder of its own"):
@@ -149,7 +175,7 @@ def test_digits_are_those_of_scikit_learn():
     assert (digits.images.min(), digits.images.max()) == (0, 255)
     grey = digits.images[..., 0].astype(float)
     blocks = grey.reshape(-1, 8, 4, 8, 4)
-    assert (blocks == blocks[:, :, :1, :, :1]).all()   # each pixel four by four times
+    assert (blocks == blocks[:, :, :1, :, :1]).all()  # each pixel four by four times
     assert np.abs(blocks[:, :, 0, :, 0] - original.images * 255 / 16).max() <= 0.5
 
 
@@ -159,10 +185,15 @@ def test_embedded_sets_load_by_name_with_their_options():
     assert data.load("textures").name == "textures"
 
 
-@pytest.mark.parametrize("name, options, expected", [
-    ("charts", dict(per_clas=1), "per_class, image_size, seed; 'per_clas' came"),
-    ("digits", dict(seed=1), "no options; 'seed' came"),
-    ("textures", dict(nothing=1), "'nothing' came"), ("flowers", dict(seed=1), "the options check; 'seed' came")])
+@pytest.mark.parametrize(
+    "name, options, expected",
+    [
+        ("charts", dict(per_clas=1), "per_class, image_size, seed; 'per_clas' came"),
+        ("digits", dict(seed=1), "no options; 'seed' came"),
+        ("textures", dict(nothing=1), "'nothing' came"),
+        ("flowers", dict(seed=1), "the options check; 'seed' came"),
+    ],
+)
 def test_an_option_that_a_set_does_not_take_is_refused(name, options, expected, no_network):
     with pytest.raises(TypeError, match=expected):
         data.load(name, **options)
@@ -188,7 +219,7 @@ def test_a_downloadable_set_is_fetched_where_no_folder_is_named(tmp_path, monkey
     put(folder, "rose/bad.jpg", content=b"not an image")
     asked = []
     monkeypatch.setattr(data, "fetch", lambda name: asked.append(name) or folder)
-    flowers = data.load("flowers")   # its checksum was right, so nothing is decoded
+    flowers = data.load("flowers")  # its checksum was right, so nothing is decoded
     assert (flowers.name, len(flowers), asked) == ("flowers", 3, ["flowers"])
     with pytest.warns(UserWarning, match="1 of 3 files"):
         assert len(data.load("flowers", check=True)) == 2
@@ -206,7 +237,7 @@ def test_with_a_data_folder_nothing_is_downloaded(tmp_path, monkeypatch, no_netw
     for name in ("../sets/ours", ".", "..", "ours/a"):
         with pytest.raises(ValueError, match="Expected the name of a data set"):
             data.load(name)
-    assert len(data.load("digits")) == 1797   # what is on every machine needs no folder
+    assert len(data.load("digits")) == 1797  # what is on every machine needs no folder
 
 
 def test_the_list_says_what_is_on_this_machine(tmp_path, monkeypatch, no_network):
@@ -219,7 +250,7 @@ def test_the_list_says_what_is_on_this_machine(tmp_path, monkeypatch, no_network
     put(tmp_path / "sets", "flowers/rose/1.png", "ours/a/1.png")
     monkeypatch.setenv("TLCOURSE_DATA", str(tmp_path / "sets"))
     table = data.available()
-    assert table.on_this_machine["flowers"] and not table.on_this_machine["beans"]   # the cache is not used now
+    assert table.on_this_machine["flowers"] and not table.on_this_machine["beans"]  # the cache is not used now
     assert table.kind["ours"] == "your folder" and table.on_this_machine["ours"]
 
 

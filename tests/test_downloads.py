@@ -1,4 +1,5 @@
 """Downloads: a server on this machine offers good, hostile, broken and missing archives."""
+
 import hashlib
 import io
 import logging
@@ -18,13 +19,18 @@ from tlcourse import downloads
 from tlcourse.downloads import OPEN_DATASETS, Archive, OpenDataset, fetch
 
 PATTERN = r"toys/(?P<class>[^/]+)/(?P<file>[^/]+\.jpg)"
-GOOD = {"toys/ball/1.jpg": b"round", "toys/cube/1.jpg": b"square", "toys/cube/2.jpg": b"also square",
-        "toys/LICENSE": b"text"}
+GOOD = {
+    "toys/ball/1.jpg": b"round",
+    "toys/cube/1.jpg": b"square",
+    "toys/cube/2.jpg": b"also square",
+    "toys/LICENSE": b"text",
+}
 UNPACKED = {"ball/1.jpg": b"round", "cube/1.jpg": b"square", "cube/2.jpg": b"also square"}
 
 
 class Server:
     "Serves `files` and counts what was asked for"
+
     def __init__(self):
         self.files, self.asked, self.lie_about_length = {}, [], 0
         outer = self
@@ -78,8 +84,10 @@ def zipped(members):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
-            archive.writestr(content if isinstance(content, zipfile.ZipInfo) else name,
-                             b"/etc/passwd" if isinstance(content, zipfile.ZipInfo) else content)
+            archive.writestr(
+                content if isinstance(content, zipfile.ZipInfo) else name,
+                b"/etc/passwd" if isinstance(content, zipfile.ZipInfo) else content,
+            )
     return buffer.getvalue()
 
 
@@ -89,9 +97,13 @@ def offer(server, monkeypatch):
         archives = []
         for number, content in enumerate(contents):
             server.files[f"part{number}"] = content
-            archives.append(Archive(urls or (server.url(f"part{number}"),), hashlib.sha256(content).hexdigest(),
-                                    len(content), PATTERN))
+            archives.append(
+                Archive(
+                    urls or (server.url(f"part{number}"),), hashlib.sha256(content).hexdigest(), len(content), PATTERN
+                )
+            )
         monkeypatch.setitem(OPEN_DATASETS, "toys", OpenDataset("toys", tuple(archives), classes, 3, "none", "none"))
+
     return offer
 
 
@@ -104,7 +116,7 @@ def test_the_images_of_an_archive_are_unpacked_by_class(offer, tmp_path, pack):
     offer(pack(GOOD))
     assert fetch("toys", tmp_path, progress=False) == tmp_path / "toys"
     assert unpacked(tmp_path / "toys") == UNPACKED
-    assert os.listdir(tmp_path) == ["toys"]   # neither the archive nor a temporary folder is left
+    assert os.listdir(tmp_path) == ["toys"]  # neither the archive nor a temporary folder is left
 
 
 def test_without_a_folder_the_cache_is_used(offer, tmp_path, monkeypatch):
@@ -132,10 +144,22 @@ def zip_link(name):
     return entry
 
 
-NAMES = ["../evil.jpg", "toys/../evil.jpg", "toys/./evil.jpg", "/toys/ball/evil.jpg", "toys/../../evil.jpg",
-         "toys/ball/../../../evil.jpg", "toys/..\\..\\evil/x.jpg", "toys/ball/..\\evil.jpg", "toys/C:/evil.jpg",
-         "toys/ball/a:evil.jpg", "other/ball/evil.jpg", "toys/evil.jpg", "toys/ball/deeper/evil.jpg",
-         "toys/ball/evil.sh"]
+NAMES = [
+    "../evil.jpg",
+    "toys/../evil.jpg",
+    "toys/./evil.jpg",
+    "/toys/ball/evil.jpg",
+    "toys/../../evil.jpg",
+    "toys/ball/../../../evil.jpg",
+    "toys/..\\..\\evil/x.jpg",
+    "toys/ball/..\\evil.jpg",
+    "toys/C:/evil.jpg",
+    "toys/ball/a:evil.jpg",
+    "other/ball/evil.jpg",
+    "toys/evil.jpg",
+    "toys/ball/deeper/evil.jpg",
+    "toys/ball/evil.sh",
+]
 
 
 @pytest.mark.parametrize("pack", [tar, zipped])
@@ -149,12 +173,17 @@ def test_hostile_names_are_not_written_anywhere(offer, tmp_path, pack):
 def test_links_and_devices_are_not_unpacked(offer, tmp_path):
     outside = tmp_path / "outside"
     outside.mkdir()
-    entries = [link("toys/ball/s.jpg", tarfile.SYMTYPE, "/etc/passwd"),
-               link("toys/ball/h.jpg", tarfile.LNKTYPE, "toys/LICENSE"),
-               link("toys/ball/p.jpg", tarfile.FIFOTYPE, ""), link("toys/ball/d.jpg", tarfile.CHRTYPE, ""),
-               link("toys/cube", tarfile.SYMTYPE, str(outside))]   # the class itself, before its files
-    offer(tar({**{entry.name: entry for entry in entries}, **GOOD}),
-          zipped({"toys/ball/z.jpg": zip_link("toys/ball/z.jpg")}))
+    entries = [
+        link("toys/ball/s.jpg", tarfile.SYMTYPE, "/etc/passwd"),
+        link("toys/ball/h.jpg", tarfile.LNKTYPE, "toys/LICENSE"),
+        link("toys/ball/p.jpg", tarfile.FIFOTYPE, ""),
+        link("toys/ball/d.jpg", tarfile.CHRTYPE, ""),
+        link("toys/cube", tarfile.SYMTYPE, str(outside)),
+    ]  # the class itself, before its files
+    offer(
+        tar({**{entry.name: entry for entry in entries}, **GOOD}),
+        zipped({"toys/ball/z.jpg": zip_link("toys/ball/z.jpg")}),
+    )
     fetch("toys", tmp_path / "home", progress=False)
     assert unpacked(tmp_path / "home" / "toys") == UNPACKED
     assert not any(path.is_symlink() for path in (tmp_path / "home").rglob("*"))
@@ -282,7 +311,7 @@ def test_two_at_once_both_get_the_set(offer, tmp_path, monkeypatch):
 
     def extract_together(*args, **kwargs):
         whole(*args, **kwargs)
-        together.wait()   # so that both are unpacked before either is renamed
+        together.wait()  # so that both are unpacked before either is renamed
 
     monkeypatch.setattr(downloads, "_extract", extract_together)
     with ThreadPoolExecutor(2) as pool:
@@ -294,7 +323,7 @@ def test_two_at_once_both_get_the_set(offer, tmp_path, monkeypatch):
 def test_pooch_stays_quiet_and_is_left_as_it_was(offer, tmp_path, capfd):
     logger = pooch.get_logger()
     before = logger.level, list(logger.filters)
-    assert logger.isEnabledFor(logging.INFO)   # else this test could not fail
+    assert logger.isEnabledFor(logging.INFO)  # else this test could not fail
     offer(tar(GOOD))
     fetch("toys", tmp_path, progress=False)
     assert capfd.readouterr() == ("", "")
@@ -322,20 +351,23 @@ def test_the_table_is_complete(name):
         assert archive.urls[0].startswith("https://") and len(set(archive.urls)) == len(archive.urls)
 
 
-@pytest.mark.parametrize("name, part, member, expected", [
-    ("flowers", 0, "flower_photos/roses/12240303_80d87f77a3_n.jpg", ("roses", "12240303_80d87f77a3_n.jpg")),
-    ("flowers", 0, "flower_photos/LICENSE.txt", None),
-    ("flowers", 0, "flower_photos/roses/._12240303_80d87f77a3_n.jpg", None),
-    ("beans", 0, "train/bean_rust/bean_rust_train.12.jpg", ("bean_rust", "bean_rust_train.12.jpg")),
-    ("beans", 2, "test/healthy/healthy_test.3.jpg", ("healthy", "healthy_test.3.jpg")),
-    ("beans", 0, "__MACOSX/train/bean_rust/._bean_rust_train.12.jpg", None),
-    ("eurosat", 0, "2750/SeaLake/SeaLake_1.jpg", ("SeaLake", "SeaLake_1.jpg")),
-    ("pets", 0, "images/Abyssinian_12.jpg", ("Abyssinian", "Abyssinian_12.jpg")),
-    ("pets", 0, "images/basset_hound_9.jpg", ("basset_hound", "basset_hound_9.jpg")),
-    ("pets", 0, "images/Abyssinian_100.mat", None),
-    ("rock_paper_scissors", 0, "rps/rock/rock01-000.png", ("rock", "rock01-000.png")),
-    ("rock_paper_scissors", 1, "rps-test-set/paper/testpaper01-00.png", ("paper", "testpaper01-00.png")),
-])
+@pytest.mark.parametrize(
+    "name, part, member, expected",
+    [
+        ("flowers", 0, "flower_photos/roses/12240303_80d87f77a3_n.jpg", ("roses", "12240303_80d87f77a3_n.jpg")),
+        ("flowers", 0, "flower_photos/LICENSE.txt", None),
+        ("flowers", 0, "flower_photos/roses/._12240303_80d87f77a3_n.jpg", None),
+        ("beans", 0, "train/bean_rust/bean_rust_train.12.jpg", ("bean_rust", "bean_rust_train.12.jpg")),
+        ("beans", 2, "test/healthy/healthy_test.3.jpg", ("healthy", "healthy_test.3.jpg")),
+        ("beans", 0, "__MACOSX/train/bean_rust/._bean_rust_train.12.jpg", None),
+        ("eurosat", 0, "2750/SeaLake/SeaLake_1.jpg", ("SeaLake", "SeaLake_1.jpg")),
+        ("pets", 0, "images/Abyssinian_12.jpg", ("Abyssinian", "Abyssinian_12.jpg")),
+        ("pets", 0, "images/basset_hound_9.jpg", ("basset_hound", "basset_hound_9.jpg")),
+        ("pets", 0, "images/Abyssinian_100.mat", None),
+        ("rock_paper_scissors", 0, "rps/rock/rock01-000.png", ("rock", "rock01-000.png")),
+        ("rock_paper_scissors", 1, "rps-test-set/paper/testpaper01-00.png", ("paper", "testpaper01-00.png")),
+    ],
+)
 def test_patterns_take_the_images_and_nothing_else(name, part, member, expected):
     match = re.fullmatch(OPEN_DATASETS[name].archives[part].pattern, member)
     assert (match and (match["class"], match["file"])) == expected

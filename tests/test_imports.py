@@ -14,6 +14,7 @@ ORDER = [
     "settings",
     "texts",
     "evidence",
+    "measuring",
     "image_files",
     "batch_order",
     "image_data",
@@ -84,8 +85,17 @@ def imported_by(statement):
 
 
 def imports_of(path):
-    "The modules of the course that a module imports, anywhere in it"
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    "The modules of the course that a module imports, anywhere in it but for annotations"
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_annotations = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in for_annotations:
+            continue
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

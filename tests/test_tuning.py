@@ -570,8 +570,7 @@ def test_of_four_workers_two_are_killed_and_no_trial_is_lost(kind, tmp_path):
                 trial
                 for trial in killed
                 if trial.state.name == "RUNNING"
-                and process_of(trial)
-                in {worker.pid for worker in workers if worker.returncode == -signal.SIGKILL}
+                and process_of(trial) in {worker.pid for worker in workers if worker.returncode == -signal.SIGKILL}
             ]
             left = [worker for worker in workers if worker.returncode is None]
             assert len(left) == 2
@@ -609,9 +608,7 @@ def process_of(trial):
 def victims(found, workers):
     "Two workers that have a trial running with its parameters, if there are"
     running = {
-        process_of(trial)
-        for trial in found
-        if trial.state.name == "RUNNING" and trial.params and trial.user_attrs
+        process_of(trial) for trial in found if trial.state.name == "RUNNING" and trial.params and trial.user_attrs
     }
     chosen = [worker for worker in workers if worker.pid in running]
     return chosen[:2] if len(chosen) >= 2 else None

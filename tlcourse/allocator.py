@@ -11,24 +11,27 @@ import os
 
 # %% ../nbs/toolkit/11_allocator.ipynb #code-keep-freed-memory
 _mallopt = {  # numbers of malloc.h: what to set
-    -3: 32 * 2**20,   # M_MMAP_THRESHOLD: what is larger still goes back to the system at once; it is where the library's own rule ends
+    # M_MMAP_THRESHOLD: what is larger still goes back to the system at once; it is where the library's own rule ends
+    -3: 32 * 2**20,
     -1: 256 * 2**20,  # M_TRIM_THRESHOLD: how much may lie free at the top of the memory
-    -2: 128 * 2**20,  # M_TOP_PAD: a thread's memory comes in pieces of 64 MB; where twice that may lie free, no piece goes back
+    # M_TOP_PAD: a thread's memory comes in pieces of 64 MB; where twice that may lie free, no piece goes back
+    -2: 128 * 2**20,
 }
 
 
-def keep_freed_memory() -> bool:  # True where the C library is GNU's and agreed; elsewhere, or where the environment has settings for it, nothing is changed
+def keep_freed_memory() -> bool:  # True where the C library is GNU's and agreed
     """Keep what is freed for what is needed next, in this process and from now on
 
-    `import tlcourse` calls it, for it has no effect on TensorFlow's threads once they have worked. What was needed at the peak
-    of memory stays with the process until it ends. Set one of the C library's own variables, such as `MALLOC_TOP_PAD_=131072`,
-    to keep its rule. Source: the manual of the GNU C library, "Malloc Tunable Parameters".
+    `import tlcourse` calls it, for it has no effect on TensorFlow's threads once they have worked. What was needed at
+    the peak of memory stays with the process until it ends. With another C library, and where the environment has
+    settings for it, nothing is changed: set one of the C library's own variables, such as `MALLOC_TOP_PAD_=131072`, to
+    keep its rule. Source: the manual of the GNU C library, "Malloc Tunable Parameters".
     """
     if any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ):
         return False
     try:
         library = ctypes.CDLL(None)
-        library.gnu_get_libc_version
+        library.gnu_get_libc_version  # noqa: B018  raises where it is another library
     except (AttributeError, OSError, TypeError):  # another C library; no name for it on Windows
         return False
     return all([library.mallopt(name, value) for name, value in _mallopt.items()])

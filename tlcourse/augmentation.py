@@ -13,6 +13,7 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -23,47 +24,115 @@ from .image_files import ImageFiles
 from .texts import text
 from .tones import RATE, Sounds
 
+if TYPE_CHECKING:
+    import keras
+    import keras.layers
+    import matplotlib.figure
+    import tensorflow as tf
+
+    import tlcourse.widget_parts
+
 # %% ../nbs/lessons/06_augmentation.ipynb #code-transforms
 @dataclass(frozen=True)
 class Transform:
     "One row of `TRANSFORMS`: the layer and what its strength means"
-    layer: str               # its name in `keras.layers`, or "stripe_mask" for the one that Keras lacks
-    arguments: Callable      # from strength and image size to the arguments of the layer
-    strength: float | None   # by default; None where there is nothing to choose
-    highest: float | None    # the greatest strength
-    unit: str                # what the strength counts
+
+    layer: str  # its name in `keras.layers`, or "stripe_mask" for the one that Keras lacks
+    arguments: Callable  # from strength and image size to the arguments of the layer
+    strength: float | None  # by default; None where there is nothing to choose
+    highest: float | None  # the greatest strength
+    unit: str  # what the strength counts
 
 
 TRANSFORMS = {
-    "flip": Transform("RandomFlip", lambda s, size: dict(mode="horizontal"), None, None, "left and right, for half of the images"),
-    "flip upside down": Transform("RandomFlip", lambda s, size: dict(mode="vertical"), None, None, "top and bottom, for half of the images"),
+    "flip": Transform(
+        "RandomFlip", lambda s, size: dict(mode="horizontal"), None, None, "left and right, for half of the images"
+    ),
+    "flip upside down": Transform(
+        "RandomFlip", lambda s, size: dict(mode="vertical"), None, None, "top and bottom, for half of the images"
+    ),
     "rotation": Transform("RandomRotation", lambda s, size: dict(factor=s), 0.05, 0.5, "full turns either way"),
-    "half turn": Transform("RandomRotation", lambda s, size: dict(factor=[0.5, 0.5]), None, None, "every image, by 180 degrees"),
-    "quarter turn": Transform("RandomRotation", lambda s, size: dict(factor=[0.25, 0.25]), None, None, "every image, by 90 degrees"),
-    "zoom": Transform("RandomZoom", lambda s, size: dict(height_factor=[-s, s]), 0.2, 0.5, "share of the side, in or out"),
-    "crop": Transform("RandomCrop", lambda s, size: dict(height=round(size * (1 - s)), width=round(size * (1 - s))), 0.2, 0.6, "share of the side cut off; then back to size"),
+    "half turn": Transform(
+        "RandomRotation", lambda s, size: dict(factor=[0.5, 0.5]), None, None, "every image, by 180 degrees"
+    ),
+    "quarter turn": Transform(
+        "RandomRotation", lambda s, size: dict(factor=[0.25, 0.25]), None, None, "every image, by 90 degrees"
+    ),
+    "zoom": Transform(
+        "RandomZoom", lambda s, size: dict(height_factor=[-s, s]), 0.2, 0.5, "share of the side, in or out"
+    ),
+    "crop": Transform(
+        "RandomCrop",
+        lambda s, size: dict(height=round(size * (1 - s)), width=round(size * (1 - s))),
+        0.2,
+        0.6,
+        "share of the side cut off; then back to size",
+    ),
     "shear": Transform("RandomShear", lambda s, size: dict(x_factor=s, y_factor=s), 0.2, 0.5, "share of the side"),
-    "translation": Transform("RandomTranslation", lambda s, size: dict(height_factor=s, width_factor=s), 0.1, 0.5, "share of the side, each way"),
-    "brightness": Transform("RandomBrightness", lambda s, size: dict(factor=s, value_range=[0, 255]), 0.3, 1.0, "share of the range, up or down"),
-    "contrast": Transform("RandomContrast", lambda s, size: dict(factor=s, value_range=[0, 255]), 0.5, 0.9, "share of the contrast, up or down"),
-    "colour": Transform("RandomColorJitter", lambda s, size: dict(value_range=[0, 255], saturation_factor=[0.5 - s / 2, 0.5 + s / 2], hue_factor=s / 4), 0.5, 1.0, "saturation and hue"),
-    "noise": Transform("GaussianNoise", lambda s, size: dict(stddev=s), 0.1, 0.5, "standard deviation, as a share of the range"),
-    "erasing": Transform("RandomErasing", lambda s, size: dict(factor=[1.0, 1.0], scale=[min(0.02, s), s], value_range=[0, 255]), 0.3, 0.8, "share of the area, at most"),
-    "rand augment": Transform("RandAugment", lambda s, size: dict(value_range=[0, 255], factor=s), 0.3, 1.0, "magnitude of two transforms out of many, drawn once for each batch"),
-    "frequency mask": Transform("stripe_mask", lambda s, size: dict(direction="frequency", share=s), 0.25, 0.8, "share of the height, at most"),
-    "time mask": Transform("stripe_mask", lambda s, size: dict(direction="time", share=s), 0.25, 0.8, "share of the width, at most"),
+    "translation": Transform(
+        "RandomTranslation",
+        lambda s, size: dict(height_factor=s, width_factor=s),
+        0.1,
+        0.5,
+        "share of the side, each way",
+    ),
+    "brightness": Transform(
+        "RandomBrightness",
+        lambda s, size: dict(factor=s, value_range=[0, 255]),
+        0.3,
+        1.0,
+        "share of the range, up or down",
+    ),
+    "contrast": Transform(
+        "RandomContrast",
+        lambda s, size: dict(factor=s, value_range=[0, 255]),
+        0.5,
+        0.9,
+        "share of the contrast, up or down",
+    ),
+    "colour": Transform(
+        "RandomColorJitter",
+        lambda s, size: dict(value_range=[0, 255], saturation_factor=[0.5 - s / 2, 0.5 + s / 2], hue_factor=s / 4),
+        0.5,
+        1.0,
+        "saturation and hue",
+    ),
+    "noise": Transform(
+        "GaussianNoise", lambda s, size: dict(stddev=s), 0.1, 0.5, "standard deviation, as a share of the range"
+    ),
+    "erasing": Transform(
+        "RandomErasing",
+        lambda s, size: dict(factor=[1.0, 1.0], scale=[min(0.02, s), s], value_range=[0, 255]),
+        0.3,
+        0.8,
+        "share of the area, at most",
+    ),
+    "rand augment": Transform(
+        "RandAugment",
+        lambda s, size: dict(value_range=[0, 255], factor=s),
+        0.3,
+        1.0,
+        "magnitude of two transforms out of many, drawn once for each batch",
+    ),
+    "frequency mask": Transform(
+        "stripe_mask", lambda s, size: dict(direction="frequency", share=s), 0.25, 0.8, "share of the height, at most"
+    ),
+    "time mask": Transform(
+        "stripe_mask", lambda s, size: dict(direction="time", share=s), 0.25, 0.8, "share of the width, at most"
+    ),
 }
 
 # %% ../nbs/lessons/06_augmentation.ipynb #code-augmenter
 def augmenter(
-    transforms: Sequence | dict,  # names from `TRANSFORMS`, in order; or a dict from names to strengths, None for the default
-    seed: int = 0,                # decides what is drawn
+    # names from `TRANSFORMS`, in order; or a dict from names to strengths, None for the default
+    transforms: Sequence | dict,
+    seed: int = 0,  # decides what is drawn
     image_size: int | None = None,  # height and width in pixels; only "crop" has to know
-) -> "keras.Sequential":          # noqa: F821  RGB pixels from 0 to 255 to the same; augments in training only
+) -> "keras.Sequential":  # RGB pixels from 0 to 255 to the same; augments in training only
     """The layers of the transforms in one `keras.Sequential`
 
-    Sources: RandAugment, Cubuk et al., 2020; Random Erasing, Zhong et al., 2020; the masks are those of SpecAugment, Park et al.,
-    2019. Raises `ValueError` for an unknown name or a strength out of range.
+    Sources: RandAugment, Cubuk et al., 2020; Random Erasing, Zhong et al., 2020; the masks are those of SpecAugment,
+    Park et al., 2019. Raises `ValueError` for an unknown name or a strength out of range.
     """
     import keras
 
@@ -76,32 +145,63 @@ def augmenter(
 
 def augmenter_code(
     transforms: Sequence | dict,  # as for `augmenter`
-    seed: int = 0,                # as for `augmenter`
+    seed: int = 0,  # as for `augmenter`
     image_size: int | None = None,  # as for `augmenter`
-) -> str:                         # Python
+) -> str:  # Python
     "The Keras code that does what `augmenter` does"
     made = _layers(transforms, image_size, seed)
-    head = "import keras\n" + ("\nfrom tlcourse.augmentation import stripe_mask\n" if any(layer == "stripe_mask" for _, layer, _ in made) else "")
-    lines = [("" if layer == "stripe_mask" else "keras.layers.") + f"{layer}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})" for _, layer, arguments in made]
-    return head + "\naugment = keras.Sequential([\n" + "".join(f"    {line},\n" for line in lines) + "])\nchanged = augment(images, training=True)  # pixels from 0 to 255\n"
+    head = "import keras\n" + (
+        "\nfrom tlcourse.augmentation import stripe_mask\n"
+        if any(layer == "stripe_mask" for _, layer, _ in made)
+        else ""
+    )
+    lines = [
+        ("" if layer == "stripe_mask" else "keras.layers.")
+        + f"{layer}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
+        for _, layer, arguments in made
+    ]
+    return (
+        head
+        + "\naugment = keras.Sequential([\n"
+        + "".join(f"    {line},\n" for line in lines)
+        + "])\nchanged = augment(images, training=True)  # pixels from 0 to 255\n"
+    )
 
 # %% ../nbs/lessons/06_augmentation.ipynb #code-layers
 def _checked(transforms, image_size):
     "The strength of each transform, where all are known and can be"
-    chosen = transforms if isinstance(transforms, dict) else dict.fromkeys([transforms] if isinstance(transforms, str) else transforms)
+    chosen = (
+        transforms
+        if isinstance(transforms, dict)
+        else dict.fromkeys([transforms] if isinstance(transforms, str) else transforms)
+    )
     for name, strength in chosen.items():
         if name in ("mixup", "cutmix"):
-            raise ValueError(f"{name!r} mixes labels too, and a layer for pixels has none. Train with Phase(mix={name!r}), or use keras.layers.MixUp or CutMix on images and one-hot labels.")
+            raise ValueError(
+                f"{name!r} mixes labels too, and a layer for pixels has none. Train with Phase(mix={name!r}), or use "
+                "keras.layers.MixUp or CutMix on images and one-hot labels."
+            )
         if name not in TRANSFORMS:
             near = difflib.get_close_matches(str(name), TRANSFORMS, n=1)
-            raise ValueError(f"Expected names of transforms, of {', '.join(TRANSFORMS)}; {name!r} came." + (f" Did you mean {near[0]!r}?" if near else ""))
+            raise ValueError(
+                f"Expected names of transforms, of {', '.join(TRANSFORMS)}; {name!r} came."
+                + (f" Did you mean {near[0]!r}?" if near else "")
+            )
         highest = TRANSFORMS[name].highest
         if strength is not None and highest is None:
-            raise ValueError(f"Expected no strength for {name!r}, for which there is nothing to choose; {strength!r} came. Pass None.")
+            raise ValueError(
+                f"Expected no strength for {name!r}, for which there is nothing to choose; {strength!r} came. Pass "
+                "None."
+            )
         if strength is not None and not 0 < strength <= highest:
-            raise ValueError(f"Expected the strength of {name!r} above 0 and up to {highest} ({TRANSFORMS[name].unit}); {strength!r} came. To leave it out, leave its name out.")
+            raise ValueError(
+                f"Expected the strength of {name!r} above 0 and up to {highest} ({TRANSFORMS[name].unit}); "
+                f"{strength!r} came. To leave it out, leave its name out."
+            )
         if name == "crop" and image_size is None:
-            raise ValueError("Expected image_size in pixels for 'crop', such as augmenter(['crop'], image_size=64); none came.")
+            raise ValueError(
+                "Expected image_size in pixels for 'crop', such as augmenter(['crop'], image_size=64); none came."
+            )
     return {name: TRANSFORMS[name].strength if strength is None else strength for name, strength in chosen.items()}
 
 
@@ -112,7 +212,11 @@ def _layers(transforms, image_size, seed):
         layer = TRANSFORMS[name].layer
         arguments = TRANSFORMS[name].arguments(strength, image_size) | {"seed": seed + number}
         if name == "noise":
-            made += [("to 1", "Rescaling", dict(scale=1 / 255)), (name, layer, arguments), ("to 255", "Rescaling", dict(scale=255.0))]
+            made += [
+                ("to 1", "Rescaling", dict(scale=1 / 255)),
+                (name, layer, arguments),
+                ("to 255", "Rescaling", dict(scale=255.0)),
+            ]
         else:
             made.append((name, layer, arguments))
         if name == "crop":
@@ -121,11 +225,11 @@ def _layers(transforms, image_size, seed):
 
 # %% ../nbs/lessons/06_augmentation.ipynb #code-stripe-mask
 def stripe_mask(
-    direction: str,       # "time": an upright stripe; "frequency": a level one
+    direction: str,  # "time": an upright stripe; "frequency": a level one
     share: float = 0.25,  # greatest width of the stripe, as a share of the side
-    seed: int = 0,        # decides widths and places
+    seed: int = 0,  # decides widths and places
     name: str | None = None,  # of the layer
-) -> "keras.layers.Layer":  # noqa: F821  in training, a stripe of each image takes the image's mean
+) -> "keras.layers.Layer":  # in training, a stripe of each image takes the image's mean
     "One mask of SpecAugment (Park et al., 2019) as a Keras layer; `ValueError` for another direction"
     if direction not in ("time", "frequency"):
         raise ValueError(f"Expected direction to be 'time' or 'frequency'; {direction!r} came.")
@@ -153,7 +257,10 @@ def _stripe_mask_class():
             width = self.share * side * keras.random.uniform((count, 1), seed=self.seed_generator)
             start = (side - width) * keras.random.uniform((count, 1), seed=self.seed_generator)
             place = keras.ops.cast(keras.ops.arange(length), "float32")[None] + 0.5
-            masked = keras.ops.reshape((place >= start) & (place < start + width), (count, 1, length, 1) if axis == 2 else (count, length, 1, 1))
+            masked = keras.ops.reshape(
+                (place >= start) & (place < start + width),
+                (count, 1, length, 1) if axis == 2 else (count, length, 1, 1),
+            )
             return keras.ops.where(masked, keras.ops.mean(images, axis=(1, 2, 3), keepdims=True), images)
 
         def get_config(self):
@@ -163,12 +270,13 @@ def _stripe_mask_class():
 
 # %% ../nbs/lessons/06_augmentation.ipynb #code-augmented
 def augmented(
-    data: ImageData,               # the images
-    augment: "keras.layers.Layer",  # noqa: F821  from `augmenter`, or any layer on pixels from 0 to 255
-    seed: int = 0,                 # decides what is drawn, with the view
-    view: int = 0,                 # the number of the copy: another one draws something else
-    image_size: int | None = None,  # height and width to resize to first, in pixels; needed where the images are on disk
-) -> ImageData:                    # the same labels and metadata
+    data: ImageData,  # the images
+    augment: "keras.layers.Layer",  # from `augmenter`, or any layer on pixels from 0 to 255
+    seed: int = 0,  # decides what is drawn, with the view
+    view: int = 0,  # the number of the copy: another one draws something else
+    # height and width to resize to first, in pixels; needed where the images are on disk
+    image_size: int | None = None,
+) -> ImageData:  # the same labels and metadata
     "One augmented copy of each image"
     change = augmentation(augment, seed, view)
     pixels = [np.asarray(change(images)) for images, _ in data.to_dataset(image_size, batch_size=64)]
@@ -176,18 +284,21 @@ def augmented(
 
 
 def _with_pixels(data, pixels):
-    return ImageData(pixels.clip(0, 255).round().astype(np.uint8), data.labels, data.class_names, data.metadata, data.name)
+    return ImageData(
+        pixels.clip(0, 255).round().astype(np.uint8), data.labels, data.class_names, data.metadata, data.name
+    )
 
 # %% ../nbs/lessons/06_augmentation.ipynb #code-shift
 SHIFTS = {"occlusion": 0.3, "light": 0.6, "fog": 0.6}  # name: severity by default, from 0 to 1
 
 
 def shift(
-    data: ImageData,        # the images, of one size
-    kind: str,              # one of `SHIFTS`
-    severity: float | None = None,  # share hidden, or how far the light or the air goes, from 0 to 1; the default of `SHIFTS` by default
-    seed: int = 0,          # decides places, directions and greys
-) -> ImageData:             # the same labels and metadata
+    data: ImageData,  # the images, of one size
+    kind: str,  # one of `SHIFTS`
+    # share hidden, or how far the light or the air goes, from 0 to 1; the default of `SHIFTS` by default
+    severity: float | None = None,
+    seed: int = 0,  # decides places, directions and greys
+) -> ImageData:  # the same labels and metadata
     """The images as another world would show them; the same arguments give the same pixels
 
     Raises `ValueError` for another kind, or a severity out of range.
@@ -198,9 +309,20 @@ def shift(
     if not 0 <= severity <= 1:
         raise ValueError(f"Expected a severity from 0 to 1; {severity!r} came.")
     if isinstance(data.images, ImageFiles):
-        raise ValueError("Expected images of one size in memory; files came. Read them at one size first, such as with augmented(data, augmenter([]), image_size=96).")
+        raise ValueError(
+            "Expected images of one size in memory; files came. Read them at one size first, such as with "
+            "augmented(data, augmenter([]), image_size=96)."
+        )
     change = {"occlusion": _occluded, "light": _lit, "fog": _fogged}[kind]
-    return _with_pixels(data, np.stack([change(image.astype(np.float64), severity, np.random.default_rng([seed, number])) for number, image in enumerate(data.images)]))
+    return _with_pixels(
+        data,
+        np.stack(
+            [
+                change(image.astype(np.float64), severity, np.random.default_rng([seed, number]))
+                for number, image in enumerate(data.images)
+            ]
+        ),
+    )
 
 
 def _occluded(image, severity, rng):
@@ -210,7 +332,7 @@ def _occluded(image, severity, rng):
         side = np.clip(np.sqrt(share) * rng.uniform(0.6, 1.6), share, 1)
         block = round(height * side), round(width * min(1, share / side if side else 0))
         top, left = rng.integers(0, height - block[0] + 1), rng.integers(0, width - block[1] + 1)
-        image[top:top + block[0], left:left + block[1]] = rng.uniform(0, 255)
+        image[top : top + block[0], left : left + block[1]] = rng.uniform(0, 255)
     return image
 
 
@@ -233,17 +355,19 @@ def _fitted(features, labels):
 
 # %% ../nbs/lessons/06_augmentation.ipynb #code-label-changes
 def label_changes(
-    data: ImageData,              # what to measure on; a few hundred images are enough
-    transforms: Sequence | dict = ("flip", "flip upside down", "half turn", "quarter turn", "contrast", "erasing"),  # as for `augmenter`
+    data: ImageData,  # what to measure on; a few hundred images are enough
+    # as for `augmenter`
+    transforms: Sequence | dict = ("flip", "flip upside down", "half turn", "quarter turn", "contrast", "erasing"),
     describe: Callable | None = None,  # from ImageData to features, one row an image; grey pixels, 16 by 16, by default
-    image_size: int = 64,         # height and width that images get, in pixels
-    seed: int = 0,                # decides divisions and what is drawn
-) -> pd.DataFrame:                # one row a transform: gain and half of its 95 % interval in points, class, becomes, share, changes label
+    image_size: int = 64,  # height and width that images get, in pixels
+    seed: int = 0,  # decides divisions and what is drawn
+) -> pd.DataFrame:  # one row a transform: gain and half its interval in points, class, becomes, share, changes label
     """What each transform does to what labels mean
 
-    `gain`: accuracy on untouched images of a linear classifier that learned from transformed copies too, against one that did not. `class`,
-    `becomes`, `share`: of which class how many of the images that changed are taken for which other one. `changes label`: that is
-    half of them or more, and the copies cost accuracy by an interval, over ten divisions, that does not reach zero.
+    `gain`: accuracy on untouched images of a linear classifier that learned from transformed copies too, against one
+    that did not. `class`, `becomes`, `share`: of which class how many of the images that changed are taken for which
+    other one. `changes label`: that is half of them or more, and the copies cost accuracy by an interval, over ten
+    divisions, that does not reach zero.
     """
     from scipy import stats
     from sklearn.model_selection import RepeatedStratifiedKFold
@@ -254,12 +378,16 @@ def label_changes(
     folds = list(RepeatedStratifiedKFold(n_splits=5, n_repeats=2, random_state=seed).split(plain, data.labels))
     models = [_fitted(plain[train], data.labels[train]) for train, _ in folds]
     for name, strength in _checked(transforms, image_size).items():
-        changed = augmented(data, augmenter({name: strength if TRANSFORMS[name].highest else None}, image_size=image_size), seed)
+        changed = augmented(
+            data, augmenter({name: strength if TRANSFORMS[name].highest else None}, image_size=image_size), seed
+        )
         other, moved = np.asarray(describe(changed)), (changed.images != data.images).any(axis=(1, 2, 3))
         gains, taken = [], np.zeros((len(data.class_names),) * 2)
         for model, (train, test) in zip(models, folds):
             both = _fitted(np.concatenate([plain[train], other[train]]), np.tile(data.labels[train], 2))
-            gains.append(100 * (both.score(plain[test], data.labels[test]) - model.score(plain[test], data.labels[test])))
+            gains.append(
+                100 * (both.score(plain[test], data.labels[test]) - model.score(plain[test], data.labels[test]))
+            )
             seen = test[moved[test]]
             if len(seen):
                 np.add.at(taken, (data.labels[seen], model.predict(other[seen])), 1)
@@ -267,8 +395,14 @@ def label_changes(
         np.fill_diagonal(shares, 0)
         of, to = np.unravel_index(shares.argmax(), shares.shape)
         half = stats.t.ppf(0.975, len(gains) - 1) * stats.sem(gains)
-        rows[name] = {"gain": np.mean(gains), "half": half, "class": data.class_names[of], "becomes": data.class_names[to], "share": shares[of, to],
-                      "changes label": bool(shares[of, to] >= 0.5 and np.mean(gains) + half < 0)}
+        rows[name] = {
+            "gain": np.mean(gains),
+            "half": half,
+            "class": data.class_names[of],
+            "becomes": data.class_names[to],
+            "share": shares[of, to],
+            "changes label": bool(shares[of, to] >= 0.5 and np.mean(gains) + half < 0),
+        }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("transform")
 
 
@@ -279,7 +413,8 @@ def _grey_pixels(data):
     return np.add.reduceat(np.add.reduceat(grey, rows, axis=1), columns, axis=2).reshape(count, -1)
 
 # %% ../nbs/lessons/06_augmentation.ipynb #code-lies
-LABEL_CHANGES = {  # data set: transform: the class that is taken for another, and that other; empty where none was measured to change labels
+# data set: transform: the class that is taken for another, and that other; empty where none was measured to lie
+LABEL_CHANGES = {
     "digits": {"flip": ("6", "4"), "flip upside down": ("5", "2"), "half turn": ("6", "9"), "quarter turn": ("7", "4")},
     "charts": {"quarter turn": ("bar", "horizontal bar")},
     "textures": {},
@@ -288,17 +423,24 @@ LABEL_CHANGES = {  # data set: transform: the class that is taken for another, a
 
 
 def label_warnings(
-    name: str,                    # the name of a data set
+    name: str,  # the name of a data set
     transforms: Sequence | dict,  # as for `augmenter`
-) -> dict | None:                 # for each of them that changes labels: the class that is taken for another, and that other; None where nobody measured
-    "Which of the transforms were measured to change what labels mean in a data set; a rotation counts as the turns within its reach"
+) -> dict | None:  # for each that changes labels: the class taken for another, and that other; None: nobody measured
+    """Which of the transforms were measured to change what labels mean in a data set; a rotation counts as the turns
+    within its reach"""
     known = LABEL_CHANGES.get(name)
     if known is None:
         return None
     found = {}
     for one, strength in _checked(transforms, image_size=64).items():
-        reach = [one] if one != "rotation" else [turn for turn, least in (("quarter turn", 0.25), ("half turn", 0.5)) if strength >= least]
-        found |= {one: known[turn] for turn in reach if turn in known}
+        reach = (
+            [one]
+            if one != "rotation"
+            else [turn for turn, least in (("quarter turn", 0.25), ("half turn", 0.5)) if strength >= least]
+        )
+        for turn in reach:
+            if turn in known:
+                found[one] = known[turn]
     return found
 
 # %% ../nbs/lessons/06_augmentation.ipynb #code-augment-sounds
@@ -312,15 +454,16 @@ SOUND_TRANSFORMS = {  # name: strength by default, greatest strength, what it co
 
 
 def augment_sounds(
-    sounds: Sounds,               # the sounds
-    transforms: Sequence | dict,  # names from `SOUND_TRANSFORMS`, in order; or a dict from names to strengths, None for the default
-    seed: int = 0,                # decides what is drawn, with the view
-    view: int = 0,                # the number of the copy: another one draws something else
-) -> Sounds:                      # of the same length, with the same labels and metadata
+    sounds: Sounds,  # the sounds
+    # names from `SOUND_TRANSFORMS`, in order; or a dict from names to strengths, None for the default
+    transforms: Sequence | dict,
+    seed: int = 0,  # decides what is drawn, with the view
+    view: int = 0,  # the number of the copy: another one draws something else
+) -> Sounds:  # of the same length, with the same labels and metadata
     """One augmented copy of each sound, by audiomentations
 
-    The random generators of Python and NumPy, from which audiomentations draws, are as they were afterwards. Raises `ValueError`
-    for an unknown name or a strength out of range.
+    The random generators of Python and NumPy, from which audiomentations draws, are as they were afterwards. Raises
+    `ValueError` for an unknown name or a strength out of range.
     """
     import random
 
@@ -341,14 +484,22 @@ def augment_sounds(
 
 
 def _checked_sound(transforms):
-    chosen = transforms if isinstance(transforms, dict) else dict.fromkeys([transforms] if isinstance(transforms, str) else transforms)
+    chosen = (
+        transforms
+        if isinstance(transforms, dict)
+        else dict.fromkeys([transforms] if isinstance(transforms, str) else transforms)
+    )
     for name, strength in chosen.items():
         if name not in SOUND_TRANSFORMS:
-            raise ValueError(f"Expected names of transforms of sounds, of {', '.join(SOUND_TRANSFORMS)}; {name!r} came."
-                             + (f" {name!r} is for pictures: make spectrograms first." if name in TRANSFORMS else ""))
+            raise ValueError(
+                f"Expected names of transforms of sounds, of {', '.join(SOUND_TRANSFORMS)}; {name!r} came."
+                + (f" {name!r} is for pictures: make spectrograms first." if name in TRANSFORMS else "")
+            )
         _, highest, unit = SOUND_TRANSFORMS[name]
         if strength is not None and not 0 < strength <= highest:
-            raise ValueError(f"Expected the strength of {name!r} above 0 and up to {highest:g} ({unit}); {strength!r} came.")
+            raise ValueError(
+                f"Expected the strength of {name!r} above 0 and up to {highest:g} ({unit}); {strength!r} came."
+            )
     return {name: SOUND_TRANSFORMS[name][0] if strength is None else strength for name, strength in chosen.items()}
 
 
@@ -359,9 +510,13 @@ def _sound_change(name, strength):
     if name == "speed":
         return lambda wave: _faster(wave, 1 + np.random.uniform(-strength, strength))
     layer = {
-        "time stretch": lambda: audiomentations.TimeStretch(min_rate=1 - strength, max_rate=1 + strength, leave_length_unchanged=True, p=1.0),
+        "time stretch": lambda: audiomentations.TimeStretch(
+            min_rate=1 - strength, max_rate=1 + strength, leave_length_unchanged=True, p=1.0
+        ),
         "pitch": lambda: audiomentations.PitchShift(min_semitones=-strength, max_semitones=strength, p=1.0),
-        "noise": lambda: audiomentations.AddGaussianSNR(min_snr_db=-20 * np.log10(strength), max_snr_db=20 - 20 * np.log10(strength), p=1.0),
+        "noise": lambda: audiomentations.AddGaussianSNR(
+            min_snr_db=-20 * np.log10(strength), max_snr_db=20 - 20 * np.log10(strength), p=1.0
+        ),
         "gain": lambda: audiomentations.Gain(min_gain_db=-strength, max_gain_db=strength, p=1.0),
     }[name]()
     return lambda wave: layer(samples=wave, sample_rate=RATE)
@@ -371,68 +526,91 @@ def _faster(wave, rate):
     "Resampled by FFT; audiomentations has this too, but spends many seconds on compiling it"
     from scipy.signal import resample
 
-    other = resample(wave, round(len(wave) / rate)).astype(np.float32)[:len(wave)]
+    other = resample(wave, round(len(wave) / rate)).astype(np.float32)[: len(wave)]
     return np.pad(other, (0, len(wave) - len(other)))
 
 # %% ../nbs/lessons/06_augmentation.ipynb #code-pipelines
 def old_pipeline(
-    folder: str | Path,      # a folder with two folders of images, one a class
-    image_size: int = 224,   # height and width, in pixels
-    batch_size: int = 32,    # images a batch
-    seed: int = 0,           # decides order and transforms
-) -> Iterator:               # without end, over batches: images, float32 from 0 to 1, and labels 0 and 1
+    folder: str | Path,  # a folder with two folders of images, one a class
+    image_size: int = 224,  # height and width, in pixels
+    batch_size: int = 32,  # images a batch
+    seed: int = 0,  # decides order and transforms
+) -> Iterator:  # without end, over batches: images, float32 from 0 to 1, and labels 0 and 1
     "The recipe of many tutorials: ImageDataGenerator and flow_from_directory, which Keras keeps for old code only"
     import tensorflow as tf
 
-    generator = tf.keras.preprocessing.image.ImageDataGenerator(rescale=1 / 255, shear_range=0.2, zoom_range=0.2, horizontal_flip=True)
-    return generator.flow_from_directory(str(folder), target_size=(image_size, image_size), batch_size=batch_size, class_mode="binary", seed=seed)
+    generator = tf.keras.preprocessing.image.ImageDataGenerator(
+        rescale=1 / 255, shear_range=0.2, zoom_range=0.2, horizontal_flip=True
+    )
+    return generator.flow_from_directory(
+        str(folder), target_size=(image_size, image_size), batch_size=batch_size, class_mode="binary", seed=seed
+    )
 
 
 def new_pipeline(
-    folder: str | Path,      # as for `old_pipeline`
-    image_size: int = 224,   # height and width, in pixels
-    batch_size: int = 32,    # images a batch
-    seed: int = 0,           # decides order and transforms
-) -> "tf.data.Dataset":      # noqa: F821  batches of one epoch, as `old_pipeline` gives them
+    folder: str | Path,  # as for `old_pipeline`
+    image_size: int = 224,  # height and width, in pixels
+    batch_size: int = 32,  # images a batch
+    seed: int = 0,  # decides order and transforms
+) -> "tf.data.Dataset":  # batches of one epoch, as `old_pipeline` gives them
     "The same with image_dataset_from_directory and Keras's layers in a tf.data pipeline"
     import keras
     import tensorflow as tf
 
     slant = float(np.tan(np.radians(0.2)))  # shear_range counts degrees
-    augment = keras.Sequential([
-        keras.layers.RandomFlip("horizontal", seed=seed),
-        keras.layers.RandomShear(slant, 0.0, fill_mode="nearest", seed=seed),
-        keras.layers.RandomZoom([-0.2, 0.2], [-0.2, 0.2], fill_mode="nearest", seed=seed),
-        keras.layers.Rescaling(1 / 255),
-    ])
-    images = keras.utils.image_dataset_from_directory(str(folder), label_mode="binary", image_size=(image_size, image_size), batch_size=batch_size, seed=seed, verbose=False)
-    return images.map(lambda pixels, labels: (augment(pixels, training=True), labels), num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    augment = keras.Sequential(
+        [
+            keras.layers.RandomFlip("horizontal", seed=seed),
+            keras.layers.RandomShear(slant, 0.0, fill_mode="nearest", seed=seed),
+            keras.layers.RandomZoom([-0.2, 0.2], [-0.2, 0.2], fill_mode="nearest", seed=seed),
+            keras.layers.Rescaling(1 / 255),
+        ]
+    )
+    images = keras.utils.image_dataset_from_directory(
+        str(folder),
+        label_mode="binary",
+        image_size=(image_size, image_size),
+        batch_size=batch_size,
+        seed=seed,
+        verbose=False,
+    )
+    return images.map(
+        lambda pixels, labels: (augment(pixels, training=True), labels), num_parallel_calls=tf.data.AUTOTUNE
+    ).prefetch(tf.data.AUTOTUNE)
 
 # %% ../nbs/lessons/06_augmentation.ipynb #code-trial
 @dataclass(frozen=True)
 class Trial:
     "What transforms did to a few images: `before`, `after`, `code`, `warnings`, `draw()`"
-    before: ImageData         # the images
-    after: ImageData          # what they became
-    code: str                 # the Keras code
-    warnings: Sequence[str]   # what was measured about these transforms and labels, in sentences
-    lies: bool                # whether one of them was measured to change labels
 
-    def draw(self,
-        figure: "matplotlib.figure.Figure | None" = None,  # noqa: F821  what to draw into; a new one of pyplot by default
-    ) -> "matplotlib.figure.Figure":  # noqa: F821
+    before: ImageData  # the images
+    after: ImageData  # what they became
+    code: str  # the Keras code
+    warnings: Sequence[str]  # what was measured about these transforms and labels, in sentences
+    lies: bool  # whether one of them was measured to change labels
+
+    def draw(
+        self,
+        figure: "matplotlib.figure.Figure | None" = None,  # what to draw into; a new one of pyplot by default
+    ) -> "matplotlib.figure.Figure":  # the figure
         "The images in a row, and below them what they became"
         names = [self.before.class_names[label] for label in self.before.labels]
-        return draw_grid([*self.before.images, *self.after.images], [*names, *names], text("bench: grid", name=self.before.name), len(names), figure)
+        return draw_grid(
+            [*self.before.images, *self.after.images],
+            [*names, *names],
+            text("bench: grid", name=self.before.name),
+            len(names),
+            figure,
+        )
 
 
 def try_transforms(
-    data: ImageData,              # the data set
+    data: ImageData,  # the data set
     transforms: Sequence | dict,  # as for `augmenter`
-    count: int = 6,               # how many images
-    seed: int = 0,                # decides which images, and what is drawn
-    image_size: int = 64,         # height and width to show, in pixels
-) -> Trial:                       # with `before`, `after`, `code`, `warnings`, `draw()`
+    count: int = 6,  # how many images
+    seed: int = 0,  # decides which images, and what is drawn
+    image_size: int = 64,  # height and width to show, in pixels
+) -> Trial:  # with `before`, `after`, `code`, `warnings`, `draw()`
     "A few images before and after, the code for it, and whether labels keep their meaning"
     chosen = np.random.default_rng(seed).choice(len(data), min(count, len(data)), replace=False)
     before = augmented(data.subset(chosen), augmenter([]), image_size=image_size)
@@ -440,36 +618,68 @@ def try_transforms(
     if found is None:
         warnings = [text("bench: unknown", name=data.name)]
     elif found:
-        warnings = [text("bench: lies", transform=name, name=data.name, of=of, to=to) for name, (of, to) in found.items()]
+        warnings = [
+            text("bench: lies", transform=name, name=data.name, of=of, to=to) for name, (of, to) in found.items()
+        ]
     else:
         warnings = [text("bench: measured", name=data.name)]
-    return Trial(before, augmented(before, augmenter(transforms, seed, image_size), seed), augmenter_code(transforms, seed, image_size), warnings, bool(found))
+    return Trial(
+        before,
+        augmented(before, augmenter(transforms, seed, image_size), seed),
+        augmenter_code(transforms, seed, image_size),
+        warnings,
+        bool(found),
+    )
 
 
 def bench(
-    data: ImageData,        # the data set
-    image_size: int = 64,   # height and width to show, in pixels
-) -> "tlcourse.widget_parts.Bench":  # noqa: F821
+    data: ImageData,  # the data set
+    image_size: int = 64,  # height and width to show, in pixels
+) -> "tlcourse.widget_parts.Bench":  # a widget; `wait()` until what was asked for is drawn
     "Boxes and sliders for the transforms; what `try_transforms` gives for them, anew with each move"
     import ipywidgets as widgets
 
     from tlcourse.widget_parts import Answer, Bench, button
 
-    boxes = {name: widgets.Checkbox(value=name == "flip", description=name, indent=False, layout={"width": "10em"}) for name in TRANSFORMS}
-    sliders = {name: widgets.FloatSlider(value=one.strength, min=one.highest / 50, max=one.highest, step=one.highest / 50, tooltip=one.unit, readout_format=".2f",
-                                         description=text("bench: strength", name=name), style={"description_width": "9em"}, layout={"width": "24em"})
-               for name, one in TRANSFORMS.items() if one.highest}
+    boxes = {
+        name: widgets.Checkbox(value=name == "flip", description=name, indent=False, layout={"width": "10em"})
+        for name in TRANSFORMS
+    }
+    sliders = {
+        name: widgets.FloatSlider(
+            value=one.strength,
+            min=one.highest / 50,
+            max=one.highest,
+            step=one.highest / 50,
+            tooltip=one.unit,
+            readout_format=".2f",
+            description=text("bench: strength", name=name),
+            style={"description_width": "9em"},
+            layout={"width": "24em"},
+        )
+        for name, one in TRANSFORMS.items()
+        if one.highest
+    }
     images = widgets.IntSlider(value=6, min=1, max=10, description=text("bench: images"))
     again, seed = button("bench: again", "refresh"), [0]
 
     def question():
-        return {name: sliders[name].value if name in sliders else None for name, box in boxes.items() if box.value}, images.value, seed[0]
+        return (
+            {name: sliders[name].value if name in sliders else None for name, box in boxes.items() if box.value},
+            images.value,
+            seed[0],
+        )
 
     def reply(asked):
         transforms, count, drawn = asked
         trial = try_transforms(data, transforms, count, drawn, image_size)
         said = " ".join(trial.warnings)
-        return Answer(trial.draw, text("bench: grid", name=data.name) if trial.lies else said, said if trial.lies else "", trial.code)
+        return Answer(
+            trial.draw,
+            text("bench: grid", name=data.name) if trial.lies else said,
+            said if trial.lies else "",
+            trial.code,
+        )
 
     def draw_again(_):
         seed[0] += 1
@@ -479,5 +689,11 @@ def bench(
     rows = [widgets.HBox([boxes[name], *([sliders[name]] if name in sliders else [])]) for name in TRANSFORMS]
     half = -(-len(rows) // 2)
     columns = widgets.HBox([widgets.VBox(rows[:half]), widgets.VBox(rows[half:])], layout={"flex_flow": "row wrap"})
-    made = Bench("augmentation", [columns, widgets.HBox([images, again])], [*boxes.values(), *sliders.values(), images], question, reply)
+    made = Bench(
+        "augmentation",
+        [columns, widgets.HBox([images, again])],
+        [*boxes.values(), *sliders.values(), images],
+        question,
+        reply,
+    )
     return made

@@ -14,26 +14,32 @@ import warnings
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from .settings import load_settings
 
+if TYPE_CHECKING:
+    import keras
+
 # %% ../nbs/toolkit/09_backbones.ipynb #code-backbonespec
 @dataclass(frozen=True)
 class BackboneSpec:
     "What the course knows of a network: its constructor, its preprocessing contract, its cut points, its ImageNet file"
-    name: str                     # its constructor in keras.applications
-    module: str                   # the module of keras.applications with its preprocess_input
-    contract: str                 # what preprocess_input does to pixels from 0 to 255, in words
-    cut_points: dict              # name of each stage, from input to top: the name of its last layer
-    imagenet_file: str            # the file of ImageNet weights without the top that Keras keeps
-    imagenet_mb: int              # its size in megabytes
-    imagenet_md5: str = ""        # its MD5 as Keras's source gives it; empty where Keras gives none
+
+    name: str  # its constructor in keras.applications
+    module: str  # the module of keras.applications with its preprocess_input
+    contract: str  # what preprocess_input does to pixels from 0 to 255, in words
+    cut_points: dict  # name of each stage, from input to top: the name of its last layer
+    imagenet_file: str  # the file of ImageNet weights without the top that Keras keeps
+    imagenet_mb: int  # its size in megabytes
+    imagenet_md5: str = ""  # its MD5 as Keras's source gives it; empty where Keras gives none
     course_weights: bool = False  # whether the course brings weights of its own
-    smallest: int = 32            # the smallest image size that the network takes, in pixels
-    imagenet_accuracy: float = float("nan")  # share of ImageNet's validation images right at first guess, as keras.io/api/applications gives it
+    smallest: int = 32  # the smallest image size that the network takes, in pixels
+    # share of ImageNet's validation images right at first guess, as keras.io/api/applications gives it
+    imagenet_accuracy: float = float("nan")
 
 
 BACKBONES = {}
@@ -41,7 +47,7 @@ BACKBONES = {}
 
 def register(
     spec: BackboneSpec,  # the entry
-) -> BackboneSpec:       # the same entry
+) -> BackboneSpec:  # the same entry
     "Add a backbone to the registry, or replace the one of that name"
     BACKBONES[spec.name] = spec
     return spec
@@ -49,30 +55,84 @@ def register(
 # %% ../nbs/toolkit/09_backbones.ipynb #code-caffe-rgb-to-bgr-minus
 _caffe = "RGB to BGR, minus the ImageNet mean of each channel (103.939, 116.779, 123.68), not scaled"
 
-register(BackboneSpec(
-    "VGG16", "vgg16", _caffe, {f"block{n}": f"block{n}_pool" for n in range(1, 6)},
-    "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", 59, "6d6bbae143d832006294945121d1f1fc", course_weights=True, imagenet_accuracy=0.713))
-register(BackboneSpec(
-    "ResNet50", "resnet50", _caffe,
-    {"conv1": "pool1_pool", "conv2": "conv2_block3_out", "conv3": "conv3_block4_out", "conv4": "conv4_block6_out", "conv5": "conv5_block3_out"},
-    "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5", 95, "4d473c1dd8becc155b73f8504c6f6626", course_weights=True, imagenet_accuracy=0.749))
-register(BackboneSpec(
-    "MobileNetV2", "mobilenet_v2", "divided by 127.5, minus 1",
-    {"block2": "block_2_add", "block5": "block_5_add", "block12": "block_12_add", "block15": "block_15_add", "top": "out_relu"},
-    "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5", 9, imagenet_accuracy=0.713))
-register(BackboneSpec(
-    "EfficientNetB0", "efficientnet", "none: the network scales the pixels itself",
-    {"block2": "block2b_add", "block3": "block3b_add", "block4": "block4c_add", "block5": "block5c_add", "block6": "block6d_add", "top": "top_activation"},
-    "efficientnetb0_notop.h5", 16, "50bc09e76180e00e4465e1a485ddc09d", imagenet_accuracy=0.771));
+register(
+    BackboneSpec(
+        "VGG16",
+        "vgg16",
+        _caffe,
+        {f"block{n}": f"block{n}_pool" for n in range(1, 6)},
+        "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        59,
+        "6d6bbae143d832006294945121d1f1fc",
+        course_weights=True,
+        imagenet_accuracy=0.713,
+    )
+)
+register(
+    BackboneSpec(
+        "ResNet50",
+        "resnet50",
+        _caffe,
+        {
+            "conv1": "pool1_pool",
+            "conv2": "conv2_block3_out",
+            "conv3": "conv3_block4_out",
+            "conv4": "conv4_block6_out",
+            "conv5": "conv5_block3_out",
+        },
+        "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        95,
+        "4d473c1dd8becc155b73f8504c6f6626",
+        course_weights=True,
+        imagenet_accuracy=0.749,
+    )
+)
+register(
+    BackboneSpec(
+        "MobileNetV2",
+        "mobilenet_v2",
+        "divided by 127.5, minus 1",
+        {
+            "block2": "block_2_add",
+            "block5": "block_5_add",
+            "block12": "block_12_add",
+            "block15": "block_15_add",
+            "top": "out_relu",
+        },
+        "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
+        9,
+        imagenet_accuracy=0.713,
+    )
+)
+register(
+    BackboneSpec(
+        "EfficientNetB0",
+        "efficientnet",
+        "none: the network scales the pixels itself",
+        {
+            "block2": "block2b_add",
+            "block3": "block3b_add",
+            "block4": "block4c_add",
+            "block5": "block5c_add",
+            "block6": "block6d_add",
+            "top": "top_activation",
+        },
+        "efficientnetb0_notop.h5",
+        16,
+        "50bc09e76180e00e4465e1a485ddc09d",
+        imagenet_accuracy=0.771,
+    )
+);
 
 # %% ../nbs/toolkit/09_backbones.ipynb #code-backbone
 @dataclass(frozen=True)
 class Backbone:
     "A network without its top, its weights loaded: `model` gives pooled features for preprocessed images"
-    spec: BackboneSpec       # its entry in the registry
-    model: "keras.Model"     # noqa: F821  preprocessed images, shape (n, image_size, image_size, 3), to features, shape (n, channels)
-    weights: str             # which weights it carries: "imagenet", "course", "random", or the path of a file
-    image_size: int          # height and width of its input, in pixels
+
+    spec: BackboneSpec  # its entry in the registry
+    model: "keras.Model"  # preprocessed images, shape (n, image_size, image_size, 3), to features, shape (n, channels)
+    weights: str  # which weights it carries: "imagenet", "course", "random", or the path of a file
+    image_size: int  # height and width of its input, in pixels
 
     @property
     def name(self) -> str:  # such as "ResNet50"
@@ -84,9 +144,10 @@ class Backbone:
         "The stages that the network can be cut behind"
         return self.spec.cut_points
 
-    def preprocess(self,
+    def preprocess(
+        self,
         images: np.ndarray,  # RGB pixels from 0 to 255, shape (n, height, width, 3); or a symbolic tensor of that shape
-    ) -> np.ndarray:         # what `model` wants, float32; a new array, for Keras's caffe mode would change a float array in place
+    ) -> np.ndarray:  # what `model` wants, float32, in a new array: Keras's caffe mode would change a float array
         "The images as the contract of the backbone wants them"
         import keras
 
@@ -95,12 +156,15 @@ class Backbone:
         return getattr(keras.applications, self.spec.module).preprocess_input(images)
 
     def __repr__(self):
-        return f"Backbone({self.name!r}, weights={self.weights!r}, image_size={self.image_size}, contract={self.spec.contract!r}, cut_points={list(self.cut_points)})"
+        return (
+            f"Backbone({self.name!r}, weights={self.weights!r}, image_size={self.image_size}, "
+            f"contract={self.spec.contract!r}, cut_points={list(self.cut_points)})"
+        )
 
 # %% ../nbs/toolkit/09_backbones.ipynb #code-find-spec
 def find_spec(
-    name: str,        # the name of a backbone
-) -> BackboneSpec:    # its entry
+    name: str,  # the name of a backbone
+) -> BackboneSpec:  # its entry
     "The entry of the registry with that name; `ValueError` with the nearest known name for any other"
     if name in BACKBONES:
         return BACKBONES[name]
@@ -110,24 +174,32 @@ def find_spec(
 
 
 def build(
-    spec: BackboneSpec,        # the network to build
-    image_size: int,           # height and width of its input, in pixels
-    input_tensor=None,         # a symbolic tensor of preprocessed images to build on; a new input by default
+    spec: BackboneSpec,  # the network to build
+    image_size: int,  # height and width of its input, in pixels
+    input_tensor=None,  # a symbolic tensor of preprocessed images to build on; a new input by default
     pooling: str | None = "avg",  # "avg" for pooled features, None for the last feature map
-) -> "keras.Model":            # noqa: F821
+) -> "keras.Model":  # the model
     "The network without its top, its weights random, exactly as `keras.applications` builds it"
     import keras
 
     if not isinstance(image_size, (int, np.integer)) or image_size < spec.smallest:
-        raise ValueError(f"Expected an image size of at least {spec.smallest} pixels, a whole number, for {spec.name}; {image_size!r} came.")
+        raise ValueError(
+            f"Expected an image size of at least {spec.smallest} pixels, a whole number, for {spec.name}; "
+            f"{image_size!r} came."
+        )
     constructor = getattr(keras.applications, spec.name)
-    return constructor(include_top=False, weights=None, pooling=pooling, input_tensor=input_tensor,
-                       input_shape=None if input_tensor is not None else (int(image_size), int(image_size), 3))
+    return constructor(
+        include_top=False,
+        weights=None,
+        pooling=pooling,
+        input_tensor=input_tensor,
+        input_shape=None if input_tensor is not None else (int(image_size), int(image_size), 3),
+    )
 
 # %% ../nbs/toolkit/09_backbones.ipynb #code-course-weights-file
 def course_weights_file(
     spec: BackboneSpec,  # a backbone
-) -> Path | None:        # the bundled file; None where the course has no weights for it
+) -> Path | None:  # the bundled file; None where the course has no weights for it
     "The file of the course's own weights, pretrained at 64 pixels on 180 classes of Tiny ImageNet"
     path = Path(str(files("tlcourse"))) / "weights" / f"{spec.name.lower()}_course64.weights.h5"
     return path if spec.course_weights else None
@@ -135,25 +207,30 @@ def course_weights_file(
 
 def check_course_weights(
     path: Path,  # a bundled file
-) -> Path:       # the same
-    "The file, if its SHA-256 is the one that `SHA256SUMS` beside it gives; `ValueError` where the file is missing or altered"
+) -> Path:  # the same
+    """The file, if its SHA-256 is the one that `SHA256SUMS` beside it gives; `ValueError` where the file is missing or
+    altered"""
     import hashlib
 
-    expected = dict(reversed(line.split()) for line in path.with_name("SHA256SUMS").read_text(encoding="utf-8").splitlines())
+    expected = dict(
+        reversed(line.split()) for line in path.with_name("SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    )
     try:
         with path.open("rb") as file:
             came = hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         came = "no file"
     if came != expected[path.name]:
-        raise ValueError(f"Expected the course's weights in {path} with the SHA-256 {expected[path.name][:12]}…; {came[:12]} came. "
-                         "Install tlcourse again, or copy the file from the repository.")
+        raise ValueError(
+            f"Expected the course's weights in {path} with the SHA-256 {expected[path.name][:12]}…; {came[:12]} came. "
+            "Install tlcourse again, or copy the file from the repository."
+        )
     return path
 
 
 def imagenet_weights_file(
     spec: BackboneSpec,  # a backbone
-) -> Path | None:        # the file; None where it is not on this machine, or not whole
+) -> Path | None:  # the file; None where it is not on this machine, or not whole
     "The file of ImageNet weights in Keras's cache (`KERAS_HOME`, else `.keras` in the home folder), checked by its MD5"
     import hashlib
 
@@ -167,8 +244,9 @@ def imagenet_weights_file(
 
 def download_weights(
     name: str,  # the name of a backbone
-) -> Path:      # the file in Keras's cache
-    "Download ImageNet weights with Keras, which checks them, unless they are there already; `ConnectionError` where that fails"
+) -> Path:  # the file in Keras's cache
+    """Download ImageNet weights with Keras, which checks them, unless they are there already; `ConnectionError` where
+    that fails"""
     import keras
 
     spec = find_spec(name)
@@ -176,12 +254,18 @@ def download_weights(
         try:
             getattr(keras.applications, spec.name)(include_top=False, weights="imagenet", input_shape=(224, 224, 3))
         except Exception as error:  # Keras raises a bare Exception where a download fails
-            raise ConnectionError(f"The ImageNet weights of {name} ({spec.imagenet_mb} MB) could not be downloaded: {error}. Without a network, "
-                                  f"weights='course' or 'auto' works for VGG16 and ResNet50, and a file {spec.imagenet_file} in Keras's "
-                                  "folder `models` is found by itself.") from error
+            raise ConnectionError(
+                f"The ImageNet weights of {name} ({spec.imagenet_mb} MB) could not be downloaded: {error}. Without a "
+                "network, "
+                f"weights='course' or 'auto' works for VGG16 and ResNet50, and a file {spec.imagenet_file} in Keras's "
+                "folder `models` is found by itself."
+            ) from error
     path = imagenet_weights_file(spec)
     if path is None:
-        raise ConnectionError(f"The ImageNet weights of {name} were downloaded, but {spec.imagenet_file} is missing or altered; remove it and try again.")
+        raise ConnectionError(
+            f"The ImageNet weights of {name} were downloaded, but {spec.imagenet_file} is missing or altered; remove "
+            "it and try again."
+        )
     return path
 
 # %% ../nbs/toolkit/09_backbones.ipynb #code-weights-file
@@ -196,25 +280,33 @@ def _weights_file(spec, weights):
         imagenet = imagenet_weights_file(spec)
         if imagenet or course:
             return imagenet or check_course_weights(course), "imagenet" if imagenet else "course"
-        raise ValueError(f"{spec.name} has no weights on this machine. weights='imagenet' downloads {spec.imagenet_mb} MB; "
-                         "weights=None starts from random ones; VGG16 and ResNet50 have the course's own.")
+        raise ValueError(
+            f"{spec.name} has no weights on this machine. weights='imagenet' downloads {spec.imagenet_mb} MB; "
+            "weights=None starts from random ones; VGG16 and ResNet50 have the course's own."
+        )
     if weights == "course":
         if course:
             return check_course_weights(course), "course"
-        raise ValueError(f"The course has weights for {', '.join(s.name for s in BACKBONES.values() if s.course_weights)}; "
-                         f"{spec.name} came. Use weights='imagenet' or None for it.")
+        raise ValueError(
+            f"The course has weights for {', '.join(s.name for s in BACKBONES.values() if s.course_weights)}; "
+            f"{spec.name} came. Use weights='imagenet' or None for it."
+        )
     path = Path(weights).expanduser()
     if path.is_file():
         return path, str(weights)
-    raise ValueError(f"Expected weights 'auto', 'course', 'imagenet', None or the path of a weights file; {str(weights)!r} came, and there is no such file.")
+    raise ValueError(
+        f"Expected weights 'auto', 'course', 'imagenet', None or the path of a weights file; {str(weights)!r} came, "
+        "and there is no such file."
+    )
 
 # %% ../nbs/toolkit/09_backbones.ipynb #code-load-backbone
 def load_backbone(
-    name: str | None = None,      # such as "ResNet50"; the one that the course settings name by default
-    weights: str | None = "auto", # "auto": ImageNet's if on this machine, else the course's; "course", "imagenet", None (random), or a path
-    image_size: int = 64,         # height and width of the images it will get, in pixels
-    seed: int = 0,                # decides random weights
-) -> Backbone:                    # with `model`, `weights` (those it took), `cut_points`, `preprocess`
+    name: str | None = None,  # such as "ResNet50"; the one that the course settings name by default
+    # "auto": ImageNet's if on this machine, else the course's; "course", "imagenet", None (random), or a path
+    weights: str | None = "auto",
+    image_size: int = 64,  # height and width of the images it will get, in pixels
+    seed: int = 0,  # decides random weights
+) -> Backbone:  # with `model`, `weights` (those it took), `cut_points`, `preprocess`
     """A pretrained network without its top; `weights="auto"` never touches the network
 
     Raises `ValueError` for an unknown name, an image size the network cannot take, or a file that does not fit it;
@@ -239,12 +331,14 @@ def load_backbone(
                 warnings.filterwarnings("error", message="Skipping")
                 model.load_weights(path)
         except Exception as error:  # the readers of both file formats raise what they like
-            raise ValueError(f"{path} does not hold weights of {spec.name} without its top, as keras.applications builds it: {error}") from error
+            raise ValueError(
+                f"{path} does not hold weights of {spec.name} without its top, as keras.applications builds it: {error}"
+            ) from error
     return Backbone(spec, model, took, int(image_size))
 
 # %% ../nbs/toolkit/09_backbones.ipynb #code-weights-table
 def weights_table() -> pd.DataFrame:  # one row a backbone
-    "Which weights there are for each backbone, and which `weights=\"auto\"` takes"
+    'Which weights there are for each backbone, and which `weights="auto"` takes'
     rows = {}
     for spec in BACKBONES.values():
         course, imagenet = course_weights_file(spec), imagenet_weights_file(spec)

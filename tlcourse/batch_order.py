@@ -7,21 +7,27 @@ __all__ = ['BatchOrder']
 
 # %% ../nbs/toolkit/03_batch_order.ipynb #code-export
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 # %% ../nbs/toolkit/03_batch_order.ipynb #code-batchorder
 class BatchOrder:
     """The rows of each batch, epoch by epoch
 
-    Each iteration is one epoch: the one in the attribute `epoch`, or where that is None the next one, from 0. The attribute
-    `start` is the number of batches to leave out, for an epoch that was interrupted.
+    Each iteration is one epoch: the one in the attribute `epoch`, or where that is None the next one, from 0. The
+    attribute `start` is the number of batches to leave out, for an epoch that was interrupted.
     """
-    def __init__(self,
-        num_rows: int,          # rows to divide into batches
-        batch_size: int,        # rows a batch; the last one may have fewer
+
+    def __init__(
+        self,
+        num_rows: int,  # rows to divide into batches
+        batch_size: int,  # rows a batch; the last one may have fewer
         shuffle: bool = False,  # draw a new order each epoch
-        seed: int = 0,          # decides the orders
+        seed: int = 0,  # decides the orders
     ):
         self.num_rows, self.batch_size, self.shuffle, self.seed = int(num_rows), int(batch_size), shuffle, int(seed)
         self.epoch, self.start = None, 0
@@ -33,11 +39,15 @@ class BatchOrder:
     def __iter__(self) -> Iterator:
         epoch = self._passes if self.epoch is None else self.epoch
         self._passes += 1
-        rows = np.random.default_rng((self.seed, epoch)).permutation(self.num_rows) if self.shuffle else np.arange(self.num_rows)
+        rows = (
+            np.random.default_rng((self.seed, epoch)).permutation(self.num_rows)
+            if self.shuffle
+            else np.arange(self.num_rows)
+        )
         for low in range(self.start * self.batch_size, self.num_rows, self.batch_size):
-            yield rows[low:low + self.batch_size]
+            yield rows[low : low + self.batch_size]
 
-    def to_dataset(self) -> "tf.data.Dataset":  # noqa: F821
+    def to_dataset(self) -> "tf.data.Dataset":  # of batches of row numbers
         "The same as a `tf.data.Dataset` of row numbers, int64, shape (batch,)"
         import tensorflow as tf
 

@@ -7,6 +7,7 @@ __all__ = ['LEVELS', 'worse', 'CameraResult', 'CameraBench']
 
 # %% ../nbs/toolkit/49_camera_bench.ipynb #code-imports
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,21 +18,24 @@ from .image_data import ImageData, blank_figure
 from .splitting import Splits
 from .texts import text
 
+if TYPE_CHECKING:
+    import matplotlib.figure
+
 # %% ../nbs/toolkit/49_camera_bench.ipynb #code-worse
 LEVELS = {  # way to be worse: its levels, from a good camera to a bad one
-    "dark": (0.0, 0.2, 0.4, 0.6, 0.8, 0.9),      # share of the light that is missing
-    "flat": (0.0, 0.2, 0.4, 0.6, 0.8, 0.9),      # share of the contrast that is missing
-    "blurred": (0.0, 0.5, 1.0, 1.5, 2.0, 3.0),   # standard deviation of the blur, in pixels of the image
+    "dark": (0.0, 0.2, 0.4, 0.6, 0.8, 0.9),  # share of the light that is missing
+    "flat": (0.0, 0.2, 0.4, 0.6, 0.8, 0.9),  # share of the contrast that is missing
+    "blurred": (0.0, 0.5, 1.0, 1.5, 2.0, 3.0),  # standard deviation of the blur, in pixels of the image
     "noisy": (0.0, 8.0, 16.0, 32.0, 48.0, 64.0),  # standard deviation of the noise, in grey levels
 }
 
 
 def worse(
-    data: ImageData,   # images of one size, in memory
-    way: str,          # one of LEVELS
-    level: float,      # how much; 0 leaves the images as they are
-    seed: int = 0,     # decides the noise
-) -> ImageData:        # the same labels and metadata
+    data: ImageData,  # images of one size, in memory
+    way: str,  # one of LEVELS
+    level: float,  # how much; 0 leaves the images as they are
+    seed: int = 0,  # decides the noise
+) -> ImageData:  # the same labels and metadata
     "The images as a worse camera would have taken them; `ValueError` for another way, or a level below 0"
     if way not in LEVELS:
         raise ValueError(f"Expected a way to be worse, one of {', '.join(LEVELS)}; {way!r} came.")
@@ -49,25 +53,34 @@ def worse(
         pixels = gaussian_filter(pixels, (0, level, level, 0))
     else:
         pixels = pixels + np.random.default_rng(seed).normal(0, level, pixels.shape)
-    return ImageData(pixels.round().clip(0, 255).astype(np.uint8), data.labels, data.class_names, data.metadata, data.name)
+    return ImageData(
+        pixels.round().clip(0, 255).astype(np.uint8), data.labels, data.class_names, data.metadata, data.name
+    )
 
 # %% ../nbs/toolkit/49_camera_bench.ipynb #code-bench
-_STYLES = {"dark": ("#0072B2", "o"), "flat": ("#D55E00", "s"), "blurred": ("#009E73", "^"), "noisy": ("#CC79A7", "D")}  # Okabe and Ito
+_STYLES = {
+    "dark": ("#0072B2", "o"),
+    "flat": ("#D55E00", "s"),
+    "blurred": ("#009E73", "^"),
+    "noisy": ("#CC79A7", "D"),
+}  # Okabe and Ito
 
 
 @dataclass(frozen=True, eq=False)
 class CameraResult:
     "What a head makes of a worse camera: `accuracy`, and the curve so far"
-    way: str                # one of LEVELS
-    level: float            # how much worse
-    accuracy: float         # share of the images that is right at this level
-    curve: pd.Series        # the same for each level that was measured, by level
-    images: ImageData       # a few of them as this camera takes them
-    count: int              # how many images were tried
 
-    def draw(self,
-        figure: "matplotlib.figure.Figure | None" = None,  # noqa: F821  what to draw into; a new one of pyplot by default
-    ) -> "matplotlib.figure.Figure":  # noqa: F821
+    way: str  # one of LEVELS
+    level: float  # how much worse
+    accuracy: float  # share of the images that is right at this level
+    curve: pd.Series  # the same for each level that was measured, by level
+    images: ImageData  # a few of them as this camera takes them
+    count: int  # how many images were tried
+
+    def draw(
+        self,
+        figure: "matplotlib.figure.Figure | None" = None,  # what to draw into; a new one of pyplot by default
+    ) -> "matplotlib.figure.Figure":  # the figure
         "Some of the images, and the accuracy against the level"
         figure = blank_figure((8.4, 3.0), figure)
         axes = figure.subplot_mosaic([["0", "1", "2", "curve"], ["3", "4", "5", "curve"]], width_ratios=(1, 1, 1, 3.4))
@@ -77,7 +90,16 @@ class CameraResult:
         for number in range(6):
             axes[str(number)].axis("off")
         _draw_curve(axes["curve"], self.way, self.curve, self.images.class_names)
-        axes["curve"].plot([self.level], [self.accuracy], "o", markersize=15, fillstyle="none", markeredgewidth=2, color="black", label=text("camera: here"))
+        axes["curve"].plot(
+            [self.level],
+            [self.accuracy],
+            "o",
+            markersize=15,
+            fillstyle="none",
+            markeredgewidth=2,
+            color="black",
+            label=text("camera: here"),
+        )
         axes["curve"].legend(frameon=False, fontsize=8)
         figure.suptitle(text("camera: title", way=text(f"camera: {self.way}"), count=self.count))
         return figure
@@ -88,32 +110,44 @@ def _draw_curve(axis, way, curve, class_names):
     axis.plot(curve.index, curve, marker=marker, color=colour, label=text("camera: head"))
     axis.axhline(1 / len(class_names), color="grey", linestyle="--", linewidth=1, label=text("guessing"))
     top = LEVELS[way][-1]
-    axis.set(xlim=(-0.04 * top, 1.04 * top), ylim=(0, 1.02), xlabel=text(f"camera: {way} axis"), ylabel=text("bench: accuracy"))
+    axis.set(
+        xlim=(-0.04 * top, 1.04 * top),
+        ylim=(0, 1.02),
+        xlabel=text(f"camera: {way} axis"),
+        ylabel=text("bench: accuracy"),
+    )
     axis.grid(alpha=0.3)
 
 
 class CameraBench:
     "A head that learned from good pictures, and worse ones to try it on: `measure(way, level)`, `curve(way)`, `draw()`"
-    def __init__(self,
+
+    def __init__(
+        self,
         backbone: Backbone,  # from load_backbone
-        splits: Splits,      # the head learns from the training part and is tried on the test part
-        seed: int = 0,       # decides the noise
+        splits: Splits,  # the head learns from the training part and is tried on the test part
+        seed: int = 0,  # decides the noise
     ):
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
         self.backbone, self.splits, self.seed = backbone, splits, seed
-        self._head = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(np.asarray(extract(backbone, splits.train)), splits.train.labels)
+        self._head = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(
+            np.asarray(extract(backbone, splits.train)), splits.train.labels
+        )
         self._accuracy = {way: {} for way in LEVELS}
         test = splits.test
         turn = np.random.default_rng(seed).permutation(len(test))
-        self._few = np.sort(turn[np.unique(test.labels[turn], return_index=True)[1]])[:6]  # one of each class, as far as there is room
+        self._few = np.sort(turn[np.unique(test.labels[turn], return_index=True)[1]])[
+            :6
+        ]  # one of each class, as far as there is room
 
-    def measure(self,
+    def measure(
+        self,
         way: str = "blurred",  # one of LEVELS
-        level: float = 0.0,    # how much worse
-    ) -> CameraResult:         # on the test images
+        level: float = 0.0,  # how much worse
+    ) -> CameraResult:  # on the test images
         "What the head makes of the test images taken so; `ValueError` for another way, or a level below 0"
         images = worse(self.splits.test, way, level, self.seed)
         known = self._accuracy[way]
@@ -123,17 +157,19 @@ class CameraBench:
         curve = pd.Series(dict(sorted(known.items())), name="accuracy").rename_axis("level")
         return CameraResult(way, level, known[level], curve, images.subset(self._few), len(images))
 
-    def curve(self,
-        way: str,      # one of LEVELS
-    ) -> pd.Series:    # share of the test images that is right, by level
+    def curve(
+        self,
+        way: str,  # one of LEVELS
+    ) -> pd.Series:  # share of the test images that is right, by level
         "The accuracy at each of the levels of `LEVELS`"
         for level in LEVELS[way]:
             result = self.measure(way, level)
         return result.curve
 
-    def draw(self,
-        figure: "matplotlib.figure.Figure | None" = None,  # noqa: F821  what to draw into; a new one of pyplot by default
-    ) -> "matplotlib.figure.Figure":  # noqa: F821
+    def draw(
+        self,
+        figure: "matplotlib.figure.Figure | None" = None,  # what to draw into; a new one of pyplot by default
+    ) -> "matplotlib.figure.Figure":  # the figure
         "All levels of all ways"
         figure = blank_figure((8.4, 2.8), figure)
         for axis, way in zip(figure.subplots(1, len(LEVELS), sharey=True), LEVELS):

@@ -8,20 +8,26 @@ __all__ = ['Card', 'quiz_card', 'prediction_card']
 # %% ../nbs/toolkit/44_cards.ipynb #code-imports
 import html
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
 
 from .texts import text
 from .widget_parts import button, notice, problem
 
+if TYPE_CHECKING:
+    from tlcourse.checking import Exercise, Prediction, Quiz
+
 # %% ../nbs/toolkit/44_cards.ipynb #code-card
 class Card(widgets.VBox):
     "A place for an answer, a button that checks it and one that helps: `outcome` of the last check"
-    def __init__(self,
-        exercise: "Exercise",  # noqa: F821  whose `check` and `hint` are called
-        question: str,         # what to do, in words
-        fields: Sequence,      # widgets that take the answer, one below the other
-        read: Callable,        # what they hold; None where there is no answer yet, `ValueError` for one that cannot be meant
+
+    def __init__(
+        self,
+        exercise: "Exercise",  # whose `check` and `hint` are called
+        question: str,  # what to do, in words
+        fields: Sequence,  # widgets that take the answer, one below the other
+        read: Callable,  # what they hold; None where there is no answer yet, `ValueError` for one that cannot be meant
     ):
         self.exercise, self.outcome, self._read = exercise, None, read
         self.fields = list(fields)
@@ -29,7 +35,14 @@ class Card(widgets.VBox):
         self.said = widgets.HTML()
         self.buttons["check"].on_click(lambda pressed: self._try(self._check))
         self.buttons["hint"].on_click(lambda pressed: self._try(self._hint))
-        super().__init__([widgets.HTML(f"<b>{html.escape(question)}</b>"), *self.fields, widgets.HBox(list(self.buttons.values())), self.said])
+        super().__init__(
+            [
+                widgets.HTML(f"<b>{html.escape(question)}</b>"),
+                *self.fields,
+                widgets.HBox(list(self.buttons.values())),
+                self.said,
+            ]
+        )
         self.add_class("tlcourse-card")
 
     def _try(self, action):
@@ -55,29 +68,42 @@ _LAYOUT = {"width": "auto"}
 
 
 def _group(options):
-    return widgets.RadioButtons(options=options, value=None, description=text("card: answer"), layout=_LAYOUT, style={"description_width": "initial"})
+    return widgets.RadioButtons(
+        options=options,
+        value=None,
+        description=text("card: answer"),
+        layout=_LAYOUT,
+        style={"description_width": "initial"},
+    )
 
 
 def quiz_card(
-    quiz: "Quiz",  # noqa: F821  with its choices, in the learner's own order
-) -> Card:         # with one group of choices, or a box for each
+    quiz: "Quiz",  # with its choices, in the learner's own order
+) -> Card:  # with one group of choices, or a box for each
     "The choices of a quiz to click"
     choices = [(quiz.words["choices"][name], name) for name in quiz.order()]
     if len(quiz.correct) == 1:
         group = _group(choices)
         return Card(quiz, text("exercise: one choice"), [group], lambda: group.value)
     boxes = {name: widgets.Checkbox(description=words, indent=False, layout=_LAYOUT) for words, name in choices}
-    return Card(quiz, text("exercise: several choices"), boxes.values(), lambda: {name for name, box in boxes.items() if box.value} or None)
+    return Card(
+        quiz,
+        text("exercise: several choices"),
+        boxes.values(),
+        lambda: {name for name, box in boxes.items() if box.value} or None,
+    )
 
 
 def prediction_card(
-    prediction: "Prediction",  # noqa: F821  a number, or one of `allowed` words
-) -> Card:                     # with a group of words, or a field for a number
+    prediction: "Prediction",  # a number, or one of `allowed` words
+) -> Card:  # with a group of words, or a field for a number
     "A place for a guess, which is compared with what is measured when it is checked"
     if prediction.allowed is not None:
         group = _group([(str(word), word) for word in prediction.allowed])
         return Card(prediction, text("card: guess"), [group], lambda: group.value)
-    field = widgets.Text(description=text("card: answer"), placeholder=text("card: number"), style={"description_width": "initial"})
+    field = widgets.Text(
+        description=text("card: answer"), placeholder=text("card: number"), style={"description_width": "initial"}
+    )
 
     def read():
         try:

@@ -36,7 +36,7 @@ def _colours(rng, dark, count=6):
     if rng.random() < 0.3:
         colour_map = colormaps[_colour_maps[rng.integers(len(_colour_maps))]]
         chosen = colour_map(rng.permutation(np.linspace(0.15, 0.85, count)))[:, :3]
-        return 0.25 + 0.75 * chosen if dark else 0.75 * chosen   # away from the paper, so that no line vanishes
+        return 0.25 + 0.75 * chosen if dark else 0.75 * chosen  # away from the paper, so that no line vanishes
     hue = (rng.random() + np.arange(count) * rng.choice([0.03, 0.17, 0.38])) % 1
     saturation = np.full(count, rng.choice([0.0, 0.45, 0.9]))
     brightness = rng.permutation(np.linspace(0.6, 1.0, count) if dark else np.linspace(0.2, 0.7, count))
@@ -50,17 +50,32 @@ def _style(rng, scale):
     spines = rng.choice(["all", "two", "none"], p=[0.4, 0.35, 0.25])
     panel = np.clip(paper + contrast, 0, 1) if spines == "none" or rng.random() < 0.3 else paper
     return SimpleNamespace(
-        paper=paper, panel=panel, ink=np.full(3, rng.uniform(0.75, 1.0) if dark else rng.uniform(0.0, 0.35)), spines=spines,
-        colours=_colours(rng, dark), colour_map=_colour_maps[rng.integers(len(_colour_maps))], alpha=rng.uniform(0.6, 1.0),
-        line_width=scale * rng.uniform(0.7, 2.4), edge=scale * rng.choice([0.0, 0.7]), marker=rng.choice(list("os^Dv")),
-        marker_size=scale * rng.uniform(2.5, 5.0), series=int(rng.integers(1, 4)), font_size=scale * rng.integers(5, 9),
-        grid=rng.choice(["none", "both", "x", "y"], p=[0.45, 0.25, 0.1, 0.2]), tick_count=int(rng.integers(2, 5)),
-        tick_labels=rng.random() < 0.55, tick_length=scale * rng.choice([0.0, 1.5, 2.5]), title=_word(rng) if rng.random() < 0.4 else "",
-        grid_order=rng.choice([0.5, 2.5], p=[0.8, 0.2]), legend=rng.random() < 0.15, square=rng.random() < 0.3)
+        paper=paper,
+        panel=panel,
+        ink=np.full(3, rng.uniform(0.75, 1.0) if dark else rng.uniform(0.0, 0.35)),
+        spines=spines,
+        colours=_colours(rng, dark),
+        colour_map=_colour_maps[rng.integers(len(_colour_maps))],
+        alpha=rng.uniform(0.6, 1.0),
+        line_width=scale * rng.uniform(0.7, 2.4),
+        edge=scale * rng.choice([0.0, 0.7]),
+        marker=rng.choice(list("os^Dv")),
+        marker_size=scale * rng.uniform(2.5, 5.0),
+        series=int(rng.integers(1, 4)),
+        font_size=scale * rng.integers(5, 9),
+        grid=rng.choice(["none", "both", "x", "y"], p=[0.45, 0.25, 0.1, 0.2]),
+        tick_count=int(rng.integers(2, 5)),
+        tick_labels=rng.random() < 0.55,
+        tick_length=scale * rng.choice([0.0, 1.5, 2.5]),
+        title=_word(rng) if rng.random() < 0.4 else "",
+        grid_order=rng.choice([0.5, 2.5], p=[0.8, 0.2]),
+        legend=rng.random() < 0.15,
+        square=rng.random() < 0.3,
+    )
 
 # %% ../nbs/toolkit/06_charts.ipynb #code-box
 def _box(rng, style, image_size, square):
-    left, right, top, bottom = (rng.uniform(0.04, 0.24, 4) * image_size)
+    left, right, top, bottom = rng.uniform(0.04, 0.24, 4) * image_size
     if style.tick_labels:
         left, bottom = max(left, 2.4 * style.font_size), max(bottom, 1.7 * style.font_size)
     if style.title:
@@ -76,7 +91,9 @@ def _box(rng, style, image_size, square):
 # %% ../nbs/toolkit/06_charts.ipynb #code-curves
 def _curves(rng, style, points):
     steps = rng.normal(size=(style.series, points)).cumsum(axis=1) * rng.uniform(0.2, 1.0)
-    return (steps + rng.normal(size=(style.series, 1)) + np.linspace(0, rng.normal() * 3, points)) * 10.0 ** rng.integers(-1, 3)
+    return (
+        steps + rng.normal(size=(style.series, 1)) + np.linspace(0, rng.normal() * 3, points)
+    ) * 10.0 ** rng.integers(-1, 3)
 
 
 def _around(values, margin=0.06):
@@ -116,10 +133,19 @@ def _line(axes, rng, style):
 
 def _scatter(axes, rng, style):
     clouds = []
-    for colour in style.colours[:style.series]:
+    for colour in style.colours[: style.series]:
         x, y = rng.normal(size=(2, int(rng.integers(10, 50))))
-        cloud = np.stack([x + rng.normal(), y * rng.uniform(0.2, 1.0) + x * rng.uniform(-1, 1) + rng.normal()]) * 10.0 ** rng.integers(0, 2)
-        axes.plot(*cloud, linestyle="", marker=style.marker, color=colour, markersize=style.marker_size * 0.8, alpha=style.alpha)
+        cloud = np.stack(
+            [x + rng.normal(), y * rng.uniform(0.2, 1.0) + x * rng.uniform(-1, 1) + rng.normal()]
+        ) * 10.0 ** rng.integers(0, 2)
+        axes.plot(
+            *cloud,
+            linestyle="",
+            marker=style.marker,
+            color=colour,
+            markersize=style.marker_size * 0.8,
+            alpha=style.alpha,
+        )
         clouds.append(cloud)
     clouds = np.concatenate(clouds, axis=1)
     return *_around(clouds[0]), *_around(clouds[1])
@@ -127,7 +153,10 @@ def _scatter(axes, rng, style):
 
 def _stem(axes, rng, style):
     points = int(rng.integers(6, 16))
-    where, heights = np.arange(points), rng.uniform(0.1, 1.0, points) * (rng.choice([-1, 1], points) if rng.random() < 0.3 else 1)
+    where, heights = (
+        np.arange(points),
+        rng.uniform(0.1, 1.0, points) * (rng.choice([-1, 1], points) if rng.random() < 0.3 else 1),
+    )
     _segments(axes, where, where, 0, heights, color=style.colours[0], linewidth=style.line_width)
     axes.plot(where, heights, linestyle="", marker=style.marker, markersize=style.marker_size, color=style.colours[1])
     return *_around(where), *_around([0, *heights], 0.08)
@@ -138,11 +167,17 @@ def _bars(axes, rng, style, horizontal):
     heights = rng.uniform(0.15, 1.0, (style.series, groups)) * 10.0 ** rng.integers(0, 3)
     stacked, width = rng.random() < 0.4, rng.uniform(0.5, 0.85)
     thickness = width if stacked else width / style.series
-    for row, colour in enumerate(style.colours[:style.series]):
+    for row, colour in enumerate(style.colours[: style.series]):
         where = np.arange(groups) + (0 if stacked else (row - (style.series - 1) / 2) * thickness)
         start = heights[:row].sum(axis=0) if stacked else 0
         sides, ends = (where - thickness / 2, where + thickness / 2), (start, start + heights[row])
-        _blocks(axes, *(ends + sides if horizontal else sides + ends), facecolor=colour, edgecolor=style.ink, linewidth=style.edge)
+        _blocks(
+            axes,
+            *(ends + sides if horizontal else sides + ends),
+            facecolor=colour,
+            edgecolor=style.ink,
+            linewidth=style.edge,
+        )
     along, up = (-0.6, groups - 0.4), (0, 1.05 * (heights.sum(axis=0) if stacked else heights).max())
     return (*up, *along) if horizontal else (*along, *up)
 
@@ -158,10 +193,19 @@ def _horizontal_bar(axes, rng, style):
 def _histogram(axes, rng, style):
     bins, highest = np.linspace(-3, 3, int(rng.integers(9, 22))), 0
     edges = (bins + rng.uniform(-6, 6)) * 10.0 ** rng.integers(-1, 3)
-    for colour in style.colours[:style.series]:
+    for colour in style.colours[: style.series]:
         counts = np.histogram(rng.normal(rng.uniform(-1, 1), rng.uniform(0.5, 1.2), 200), bins)[0]
-        _blocks(axes, edges[:-1], edges[1:], 0, counts, facecolor=colour, alpha=style.alpha if style.series > 1 else 1,
-                edgecolor=style.ink, linewidth=style.edge)
+        _blocks(
+            axes,
+            edges[:-1],
+            edges[1:],
+            0,
+            counts,
+            facecolor=colour,
+            alpha=style.alpha if style.series > 1 else 1,
+            edgecolor=style.ink,
+            linewidth=style.edge,
+        )
         highest = max(highest, counts.max())
     return *_around(edges), 0, 1.05 * highest
 
@@ -171,12 +215,19 @@ def _box_plot(axes, rng, style):
     values = rng.normal(rng.normal(size=groups) * 1.5, rng.uniform(0.4, 1.3, groups), (60, groups))
     low, first, middle, third, high = np.percentile(values, [3, 25, 50, 75, 97], axis=0)
     where, half, horizontal = np.arange(groups), rng.uniform(0.2, 0.4), rng.random() < 0.3
-    _blocks(axes, *((first, third, where - half, where + half) if horizontal else (where - half, where + half, first, third)),
-            facecolor=style.colours[:style.series], edgecolor=style.ink, linewidth=0.7 * style.line_width)
+    _blocks(
+        axes,
+        *((first, third, where - half, where + half) if horizontal else (where - half, where + half, first, third)),
+        facecolor=style.colours[: style.series],
+        edgecolor=style.ink,
+        linewidth=0.7 * style.line_width,
+    )
     x0 = np.concatenate([where, where, where - half, where - half / 2, where - half / 2])
     x1 = np.concatenate([where, where, where + half, where + half / 2, where + half / 2])
     y0, y1 = np.concatenate([low, third, middle, low, high]), np.concatenate([first, high, middle, low, high])
-    _segments(axes, *((y0, y1, x0, x1) if horizontal else (x0, x1, y0, y1)), color=style.ink, linewidth=0.7 * style.line_width)
+    _segments(
+        axes, *((y0, y1, x0, x1) if horizontal else (x0, x1, y0, y1)), color=style.ink, linewidth=0.7 * style.line_width
+    )
     along, up = (-0.7, groups - 0.3), _around([low, high])
     return (*up, *along) if horizontal else (*along, *up)
 
@@ -198,9 +249,19 @@ def _pie(axes, rng, style):
     return -1.1, 1.1, -1.1, 1.1
 
 # %% ../nbs/toolkit/06_charts.ipynb #code-charts-area-area-bar-bar
-CHARTS = {"area": _area, "bar": _bar, "box": _box_plot, "heat map": _heat_map, "histogram": _histogram,
-          "horizontal bar": _horizontal_bar, "line": _line, "pie": _pie, "scatter": _scatter, "stem": _stem}
-GENERATOR_VERSION = 1   # part of the cache's name: to be raised by whoever changes what is drawn
+CHARTS = {
+    "area": _area,
+    "bar": _bar,
+    "box": _box_plot,
+    "heat map": _heat_map,
+    "histogram": _histogram,
+    "horizontal bar": _horizontal_bar,
+    "line": _line,
+    "pie": _pie,
+    "scatter": _scatter,
+    "stem": _stem,
+}
+GENERATOR_VERSION = 1  # part of the cache's name: to be raised by whoever changes what is drawn
 
 # %% ../nbs/toolkit/06_charts.ipynb #code-blank
 def _blank(image_size):
@@ -217,7 +278,15 @@ def _blank(image_size):
 # %% ../nbs/toolkit/06_charts.ipynb #code-chart
 def _chart(figure, kind, style_seed, image_size):
     axes = figure.axes[0]
-    for artist in [*axes.lines, *axes.collections, *axes.patches, *axes.images, *figure.artists, *figure.texts, *figure.patches]:
+    for artist in [
+        *axes.lines,
+        *axes.collections,
+        *axes.patches,
+        *axes.images,
+        *figure.artists,
+        *figure.texts,
+        *figure.patches,
+    ]:
         artist.remove()
     rng = np.random.default_rng(style_seed)
     style = _style(rng, image_size / 96)
@@ -228,8 +297,11 @@ def _chart(figure, kind, style_seed, image_size):
     limits = CHARTS[kind](axes, rng, style)
     axes.set(xlim=limits[:2], ylim=limits[2:])
     for side, spine in axes.spines.items():
-        spine.set(visible=style.spines == "all" or style.spines == "two" and side in ("left", "bottom"), edgecolor=style.ink,
-                  linewidth=max(0.6, 0.5 * style.line_width))
+        spine.set(
+            visible=style.spines == "all" or style.spines == "two" and side in ("left", "bottom"),
+            edgecolor=style.ink,
+            linewidth=max(0.6, 0.5 * style.line_width),
+        )
     # From here on in pixels, counted from the bottom as matplotlib does
     edges = left, right, image_size - bottom, image_size - top
     if kind != "pie":
@@ -265,11 +337,23 @@ def _ticks(figure, style, limits, edges):
                 grid += [((left, pixel), (right, pixel))] * (style.grid in ("y", "both"))
                 ticks.append(((left, pixel), (left - style.tick_length, pixel)))
             if style.tick_labels:
-                at = (pixel, bottom - style.tick_length - 1) if direction == "x" else (left - style.tick_length - 1, pixel)
-                _text(figure, *at, f"{value:g}", style, **(dict(ha="center", va="top") if direction == "x" else dict(ha="right", va="center")))
+                at = (
+                    (pixel, bottom - style.tick_length - 1)
+                    if direction == "x"
+                    else (left - style.tick_length - 1, pixel)
+                )
+                _text(
+                    figure,
+                    *at,
+                    f"{value:g}",
+                    style,
+                    **(dict(ha="center", va="top") if direction == "x" else dict(ha="right", va="center")),
+                )
     in_pixels = dict(transform=IdentityTransform(), color=style.ink)
     if grid:
-        figure.axes[0].add_collection(LineCollection(grid, linewidth=0.6, alpha=0.25, zorder=style.grid_order, **in_pixels), autolim=False)
+        figure.axes[0].add_collection(
+            LineCollection(grid, linewidth=0.6, alpha=0.25, zorder=style.grid_order, **in_pixels), autolim=False
+        )
     if style.tick_length:
         figure.add_artist(LineCollection(ticks, linewidth=0.7, **in_pixels))
 
@@ -284,8 +368,10 @@ def _legend(figure, rng, style, edges):
     x = left + 2 if rng.random() < 0.5 else right - 2 - width
     y = bottom + 2 if rng.random() < 0.5 else top - 2 - height
     in_pixels = dict(transform=IdentityTransform(), zorder=3)
-    figure.add_artist(Rectangle((x, y), width, height, facecolor=style.paper, edgecolor=style.ink, linewidth=0.5, **in_pixels))
-    for number, colour in enumerate(style.colours[:style.series]):
+    figure.add_artist(
+        Rectangle((x, y), width, height, facecolor=style.paper, edgecolor=style.ink, linewidth=0.5, **in_pixels)
+    )
+    for number, colour in enumerate(style.colours[: style.series]):
         at = y + 0.5 * size + number * row
         figure.add_artist(Rectangle((x + 0.4 * size, at), 0.8 * size, 0.8 * size, facecolor=colour, **in_pixels))
         _text(figure, x + 1.6 * size, at, _word(rng)[:4], style, zorder=4)
@@ -341,21 +427,27 @@ def _store(path, arrays):
     except OSError as error:
         if temporary:
             temporary.unlink(missing_ok=True)
-        warnings.warn(f"The charts could not be kept in {path} ({error}); they will be drawn again next time.", stacklevel=3)
+        warnings.warn(
+            f"The charts could not be kept in {path} ({error}); they will be drawn again next time.", stacklevel=3
+        )
 
 # %% ../nbs/toolkit/06_charts.ipynb #code-draw-charts
 def draw_charts(
-    per_class: int = 60,    # how many charts of each kind
-    image_size: int = 96,   # height and width of an image, in pixels
-    seed: int = 0,          # decides data and styles
-) -> ImageData:             # `metadata` has the box of the axes in pixels, `left`, `top`, `right`, `bottom`, and `style_seed`
+    per_class: int = 60,  # how many charts of each kind
+    image_size: int = 96,  # height and width of an image, in pixels
+    seed: int = 0,  # decides data and styles
+) -> ImageData:  # `metadata` has the box of the axes in pixels, `left`, `top`, `right`, `bottom`, and `style_seed`
     """Charts of the kinds in `CHARTS`, drawn with matplotlib in random styles; the same arguments give the same pixels
 
     Raises `ValueError` where an argument is out of range.
     """
     import matplotlib
 
-    for name, value, low, high in (("per_class", per_class, 1, 10_000), ("image_size", image_size, 48, 512), ("seed", seed, 0, 2**31 - 1)):
+    for name, value, low, high in (
+        ("per_class", per_class, 1, 10_000),
+        ("image_size", image_size, 48, 512),
+        ("seed", seed, 0, 2**31 - 1),
+    ):
         if not isinstance(value, (int, np.integer)) or not low <= value <= high:
             raise ValueError(f"Expected {name} as a whole number from {low} to {high}; {value!r} came.")
     version = f"v{GENERATOR_VERSION}-matplotlib{matplotlib.__version__}-numpy{np.__version__}"
@@ -364,5 +456,9 @@ def draw_charts(
     if arrays is None:
         arrays = _draw_all(per_class, image_size, seed)
         _store(path, arrays)
-    metadata = pd.DataFrame(arrays["boxes"], columns=["left", "top", "right", "bottom"]).assign(style_seed=arrays["style_seeds"])
-    return ImageData(arrays["images"], np.repeat(np.arange(len(CHARTS)), per_class), list(CHARTS), metadata, name="charts")
+    metadata = pd.DataFrame(arrays["boxes"], columns=["left", "top", "right", "bottom"]).assign(
+        style_seed=arrays["style_seeds"]
+    )
+    return ImageData(
+        arrays["images"], np.repeat(np.arange(len(CHARTS)), per_class), list(CHARTS), metadata, name="charts"
+    )

@@ -13,7 +13,6 @@ import ctypes
 import functools
 import hashlib
 import html
-import inspect
 import linecache
 import math
 import random
@@ -26,6 +25,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -33,9 +33,16 @@ from . import ledger
 from .settings import load_settings
 from .texts import text
 
+if TYPE_CHECKING:
+    import ipywidgets
+    import keras
+
+    import tlcourse.cards
+
 # %% ../nbs/toolkit/35_checking.ipynb #code-placeholder
 class _Placeholder:
     "The gap `____`: computing with it, calling it and asking it for anything gives the gap again"
+
     def __repr__(self):
         return "____"
 
@@ -65,8 +72,12 @@ class _Placeholder:
     __iter__ = None  # it is no list: pandas and NumPy keep it as one thing
 
     __call__ = __getitem__ = __copy__ = __deepcopy__ = _same
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = _same
-    __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __neg__ = __pos__ = __abs__ = __round__ = __or__ = __and__ = __invert__ = _same
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __floordiv__ = (
+        __rfloordiv__
+    ) = _same
+    __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __neg__ = __pos__ = __abs__ = __round__ = (
+        __or__
+    ) = __and__ = __invert__ = _same
     __bool__ = __lt__ = __le__ = __gt__ = __ge__ = __contains__ = _no
 
 
@@ -74,8 +85,8 @@ ____ = _Placeholder()
 
 # %% ../nbs/toolkit/35_checking.ipynb #code-has-gap
 def has_gap(
-    value,          # any answer: a value, a container, a function, a class
-) -> bool:          # whether `____` is in it, or is named in its code or in that of a helper beside it
+    value,  # any answer: a value, a container, a function, a class
+) -> bool:  # whether `____` is in it, or is named in its code or in that of a helper beside it
     "Whether a gap is left in an answer, wherever it is; nothing is run"
     return _has_gap(value, set(), 0)
 
@@ -134,15 +145,16 @@ def _is_own(value, namespace):
 # %% ../nbs/toolkit/35_checking.ipynb #code-limited
 class TimeUp(BaseException):
     "Put into the thread of an answer whose time is up; no `except Exception` stops it"
+
     def __init__(self):
         super().__init__()
 
 
 def limited(
-    function: Callable,    # what to call
-    seconds: float,        # how long it may take
-    *arguments,            # what to call it with
-) -> object:               # what the function returns
+    function: Callable,  # what to call
+    seconds: float,  # how long it may take
+    *arguments,  # what to call it with
+) -> object:  # what the function returns
     "The result of a call that may not take longer; `TimeUp` where it does, and any error of the function as it is"
     done, found, context = threading.Event(), {}, contextvars.copy_context()
 
@@ -177,15 +189,19 @@ def _stop(thread, done):
 
 # %% ../nbs/toolkit/35_checking.ipynb #code-own-line
 def own_line(
-    error: BaseException,            # what a call of the answer raised
-) -> tuple[int, str] | None:         # number and text of the line; None where none of the frames is the learner's
+    error: BaseException,  # what a call of the answer raised
+) -> tuple[int, str] | None:  # number and text of the line; None where none of the frames is the learner's
     "The last line of the learner's own code in a traceback: not that of a library, and not ours"
-    libraries = [str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    libraries = [
+        str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib", "purelib", "platlib")
+    ]
     libraries.append(str(Path(ledger.__file__).resolve().parent))
     found, trace = None, error.__traceback__
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
-        inside_library = name.startswith("<frozen") or any(str(Path(name).resolve()).startswith(folder) for folder in libraries)
+        inside_library = name.startswith("<frozen") or any(
+            str(Path(name).resolve()).startswith(folder) for folder in libraries
+        )
         if not inside_library:
             line = linecache.getline(name, trace.tb_lineno).strip()
             found = (trace.tb_lineno, line)
@@ -194,10 +210,13 @@ def own_line(
 
 
 class Broken(Exception):
-    "An answer that raised an error or took too long: `message`, the number of a message of the frame, and what to fill into it"
-    def __init__(self,
+    """An answer that raised an error or took too long: `message`, the number of a message of the frame, and what to
+    fill into it"""
+
+    def __init__(
+        self,
         message: str,  # "error", "time" or "arguments"
-        **values,      # what to fill in
+        **values,  # what to fill in
     ):
         super().__init__(message)
         self.message, self.values = message, values
@@ -205,9 +224,11 @@ class Broken(Exception):
 
 class Answer:
     "A function of the learner that runs under a time limit; `after` has the arguments as its last call left them"
-    def __init__(self,
+
+    def __init__(
+        self,
         function: Callable,  # the learner's
-        seconds: float,      # how long a call may take
+        seconds: float,  # how long a call may take
     ):
         self.function, self.seconds, self.after = function, seconds, ()
 
@@ -227,27 +248,37 @@ class Answer:
 
 def broken(
     error: BaseException,  # what the answer raised
-) -> Broken:               # with the line of the learner's code that it came from, and the first line of its message
+) -> Broken:  # with the line of the learner's code that it came from, and the first line of its message
     "What to tell of an error, in one sentence and without a traceback"
     line = own_line(error)
     said = (str(error).strip().splitlines() or [""])[0][:300]
     values = {"kind": type(error).__name__, "said": said}
     if line is None:
         return Broken("call", **values)
-    return Broken("error", number=line[0], line=line[1], **values) if line[1] else Broken("error line", number=line[0], **values)
+    return (
+        Broken("error", number=line[0], line=line[1], **values)
+        if line[1]
+        else Broken("error line", number=line[0], **values)
+    )
 
 # %% ../nbs/toolkit/35_checking.ipynb #code-outcome
 STATUSES = ("not attempted", "wrong", "error", "right")
-_LOOKS = {"not attempted": ("○", "#888888"), "wrong": ("✗", "#D55E00"), "error": ("!", "#CC79A7"), "right": ("✓", "#009E73")}  # of the bar, seen on white and on black
+_LOOKS = {
+    "not attempted": ("○", "#888888"),
+    "wrong": ("✗", "#D55E00"),
+    "error": ("!", "#CC79A7"),
+    "right": ("✓", "#009E73"),
+}  # of the bar, seen on white and on black
 
 
 @dataclass(frozen=True)
 class Outcome:
     "What a check found: `status`, the number of its message, and the words for the learner"
-    status: str                                  # one of STATUSES
-    message: str                                 # which message, such as "all frozen"
-    words: str = ""                              # what the learner reads
-    values: dict = field(default_factory=dict)   # what was filled in
+
+    status: str  # one of STATUSES
+    message: str  # which message, such as "all frozen"
+    words: str = ""  # what the learner reads
+    values: dict = field(default_factory=dict)  # what was filled in
 
     @property
     def right(self) -> bool:  # True for the status "right"
@@ -260,15 +291,20 @@ class Outcome:
 
     def _repr_html_(self):
         sign, colour = _LOOKS[self.status]
-        return (f'<div style="border-left: 4px solid {colour}; padding: 0.2em 0.8em"><b>{sign} {html.escape(text("outcome: " + self.status))}</b> '
-                f"{html.escape(self.words)}</div>")
+        return (
+            f'<div style="border-left: 4px solid {colour}; padding: 0.2em 0.8em"><b>{sign} '
+            f"{html.escape(text('outcome: ' + self.status))}</b> "
+            f"{html.escape(self.words)}</div>"
+        )
 
 
 class Wrong(Exception):
     "Raised by the judge of an exercise: the answer makes this mistake"
-    def __init__(self,
+
+    def __init__(
+        self,
         message: str,  # the number of the message in the exercise's texts
-        **values,      # what to fill in
+        **values,  # what to fill in
     ):
         super().__init__(message)
         self.message, self.values = message, values
@@ -277,6 +313,7 @@ class Wrong(Exception):
 @dataclass(frozen=True)
 class Words:
     "Words for the learner that show as text in a notebook: a hint, a solution, the choices of a quiz"
+
     lines: str  # what to show
     code: bool = False  # whether it is code
 
@@ -284,7 +321,11 @@ class Words:
         return self.lines
 
     def _repr_html_(self):
-        return f"<pre>{html.escape(self.lines)}</pre>" if self.code else f"<div style='white-space: pre-wrap'>{html.escape(self.lines)}</div>"
+        return (
+            f"<pre>{html.escape(self.lines)}</pre>"
+            if self.code
+            else f"<div style='white-space: pre-wrap'>{html.escape(self.lines)}</div>"
+        )
 
 # %% ../nbs/toolkit/35_checking.ipynb #code-exercise
 class Exercise:
@@ -292,15 +333,17 @@ class Exercise:
 
     Raises `ValueError` where the texts lack the praise, a hint or a solution.
     """
+
     kind = "behaviour"
 
-    def __init__(self,
-        name: str,                    # lesson and number, such as "fine_tuning.ex1"
-        names: Sequence[str],         # what the answer is called in the notebook
-        judge: Callable,              # gets the answers; raises `Wrong`, or returns values for the praise or None
-        texts: dict,                  # language: {number of a message: words; "hints": list of words}
-        solution: str,                # code that answers the exercise
-        functions: bool = True,       # whether the answers are functions, which run under the time limit
+    def __init__(
+        self,
+        name: str,  # lesson and number, such as "fine_tuning.ex1"
+        names: Sequence[str],  # what the answer is called in the notebook
+        judge: Callable,  # gets the answers; raises `Wrong`, or returns values for the praise or None
+        texts: dict,  # language: {number of a message: words; "hints": list of words}
+        solution: str,  # code that answers the exercise
+        functions: bool = True,  # whether the answers are functions, which run under the time limit
         seconds: float | None = None,  # time limit of one call; that of the course settings by default
     ):
         self.name, self.names, self.judge, self.texts, self.code = name, tuple(names), judge, texts, solution
@@ -309,7 +352,10 @@ class Exercise:
         for language, words in texts.items():
             lacking = [key for key in ("right", "hints") if key not in words]
             if lacking or not solution.strip():
-                raise ValueError(f"Expected texts of {name} in {language} with `right`, `hints` and a solution; {', '.join(lacking) or 'the solution'} is missing.")
+                raise ValueError(
+                    f"Expected texts of {name} in {language} with `right`, `hints` and a solution; "
+                    f"{', '.join(lacking) or 'the solution'} is missing."
+                )
 
     def __repr__(self):
         return f"{type(self).__name__}({self.name!r}, answer: {', '.join(self.names)})"
@@ -324,9 +370,10 @@ class Exercise:
         "How long one call of an answer may take"
         return self.seconds or load_settings().exercise_seconds
 
-    def evaluate(self,
-        *answers,      # one for each of `names`
-    ) -> Outcome:      # what was found; the same for the same answer
+    def evaluate(
+        self,
+        *answers,  # one for each of `names`
+    ) -> Outcome:  # what was found; the same for the same answer
         "Judge an answer without noting anything; the learner's objects and random numbers are left as they were"
         if len(answers) != len(self.names):
             return self._frame("not attempted", "missing", names=", ".join(self.names))
@@ -345,7 +392,9 @@ class Exercise:
         except Broken as found:
             return self._frame("error", found.message, **found.values)
         except Exception as error:  # the judge could make nothing of what came
-            return self._frame("wrong", "unusable", said=f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}")
+            return self._frame(
+                "wrong", "unusable", said=f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
+            )
 
     def _judged(self, *answers):
         values = self.judge(*answers) or {}
@@ -358,9 +407,10 @@ class Exercise:
     def _frame(self, status, message, **values):
         return Outcome(status, message, text(f"exercise: {message}", **values), values)
 
-    def check(self,
-        *answers,      # the answer, or one for each of `names`; without any, what the notebook calls by these names
-    ) -> Outcome:      # which shows as words in a notebook
+    def check(
+        self,
+        *answers,  # the answer, or one for each of `names`; without any, what the notebook calls by these names
+    ) -> Outcome:  # which shows as words in a notebook
         "Judge an answer, and note in the ledger that it was tried"
         answers = answers or _from_notebook(self.names, sys._getframe(1))
         started = time.perf_counter()
@@ -368,7 +418,13 @@ class Exercise:
         outcome = self.evaluate(*answers)
         if outcome.status != "not attempted":
             self._tries += 1
-        self._note("attempt", outcome=outcome.status, message=outcome.message, seconds=round(time.perf_counter() - started, 2), versions=ledger.versions())
+        self._note(
+            "attempt",
+            outcome=outcome.status,
+            message=outcome.message,
+            seconds=round(time.perf_counter() - started, 2),
+            versions=ledger.versions(),
+        )
         return outcome
 
     def _before(self, answers):
@@ -381,12 +437,21 @@ class Exercise:
         self._note("hint", step=self._step)
         return Words(text("exercise: hint", step=self._step, steps=len(hints), words=hints[self._step - 1]))
 
-    def solution(self,
+    def solution(
+        self,
         sure: bool = False,  # True shows it before the first attempt too
-    ) -> Words:              # code, or the question whether you are sure
+    ) -> Words:  # code, or the question whether you are sure
         "One answer that is right; before the first attempt it asks whether you are sure"
-        if not sure and not self._tries and not any(record.get("exercise") == self.name and record.get("event") == "attempt"
-                                                    and record.get("outcome") in ("wrong", "error", "right") for record in ledger.read()):
+        if (
+            not sure
+            and not self._tries
+            and not any(
+                record.get("exercise") == self.name
+                and record.get("event") == "attempt"
+                and record.get("outcome") in ("wrong", "error", "right")
+                for record in ledger.read()
+            )
+        ):
             return Words(text("exercise: sure", name=self.name.rpartition(".")[2]))
         self._note("solution")
         return Words(self.code.strip(), code=True)
@@ -399,7 +464,9 @@ class Exercise:
 
     def _note(self, event, **facts):
         try:
-            ledger.append({"learner": ledger.learner(), "exercise": self.name, "kind": self.kind, "event": event, **facts})
+            ledger.append(
+                {"learner": ledger.learner(), "exercise": self.name, "kind": self.kind, "event": event, **facts}
+            )
         except OSError as error:
             warnings.warn(f"The ledger could not be written: {error}", stacklevel=3)
 
@@ -433,16 +500,18 @@ def _own_random_numbers():
 # %% ../nbs/toolkit/35_checking.ipynb #code-value
 class Value(Exercise):
     "An exercise whose answer is a number, or several, right within a tolerance"
+
     kind = "value"
 
-    def __init__(self,
-        name: str,                 # lesson and number
-        names: Sequence[str],      # what the answer is called in the notebook
+    def __init__(
+        self,
+        name: str,  # lesson and number
+        names: Sequence[str],  # what the answer is called in the notebook
         expected: float | Callable,  # the right value, or a function that computes it
-        texts: dict,               # as for `Exercise`, with "far" for a value that no known mistake gives
-        solution: str,             # code that computes it
+        texts: dict,  # as for `Exercise`, with "far" for a value that no known mistake gives
+        solution: str,  # code that computes it
         mistakes: dict | None = None,  # number of a message: the value that the mistake gives
-        tolerance: float = 0.01,   # how far off it may be, as a share of the right value
+        tolerance: float = 0.01,  # how far off it may be, as a share of the right value
     ):
         super().__init__(name, names, self._compare, texts, solution, functions=False)
         self.expected, self.mistakes, self.tolerance = expected, mistakes or {}, tolerance
@@ -458,6 +527,7 @@ class Value(Exercise):
             if _near(number, value() if callable(value) else value, self.tolerance):
                 raise Wrong(message)
         raise Wrong("far")
+
 
 def _number(answer):
     "A finite float, or None; True is no number here"
@@ -476,27 +546,38 @@ def _near(number, expected, tolerance):
 # %% ../nbs/toolkit/35_checking.ipynb #code-quiz
 class Quiz(Exercise):
     "A question with one right choice or several; answered by the name of a choice, or a set of names"
+
     kind = "quiz"
 
-    def __init__(self,
-        name: str,            # lesson and number
+    def __init__(
+        self,
+        name: str,  # lesson and number
         names: Sequence[str],  # what the answer is called in the notebook
         right: Sequence[str],  # the names of the right choices
-        texts: dict,          # as for `Exercise`, with "choices", {name: words}, and for each name an explanation
+        texts: dict,  # as for `Exercise`, with "choices", {name: words}, and for each name an explanation
     ):
         self.correct = {right} if isinstance(right, str) else set(right)
-        answer = repr(next(iter(self.correct))) if len(self.correct) == 1 else repr(sorted(self.correct)).replace("[", "{").replace("]", "}")
+        answer = (
+            repr(next(iter(self.correct)))
+            if len(self.correct) == 1
+            else repr(sorted(self.correct)).replace("[", "{").replace("]", "}")
+        )
         super().__init__(name, names, self._compare, texts, f"{names[0]} = {answer}", functions=False)
         for words in texts.values():
             unexplained = [choice for choice in words["choices"] if not words.get(choice)]
             if unexplained or not self.correct <= set(words["choices"]):
-                raise ValueError(f"Expected an explanation for every choice of {name}, and the right ones among them; these are missing: {', '.join(unexplained) or self.correct}.")
+                raise ValueError(
+                    f"Expected an explanation for every choice of {name}, and the right ones among them; these are "
+                    f"missing: {', '.join(unexplained) or self.correct}."
+                )
 
     def _compare(self, answer):
         picked = {answer} if isinstance(answer, str) else set(answer)
         unknown = picked - set(self.words["choices"])
         if unknown or not picked:
-            raise Wrong("no choice", picked=", ".join(sorted(map(str, unknown))), choices=", ".join(self.words["choices"]))
+            raise Wrong(
+                "no choice", picked=", ".join(sorted(map(str, unknown))), choices=", ".join(self.words["choices"])
+            )
         for choice in self.words["choices"]:
             if choice in picked - self.correct:
                 raise Wrong(choice)
@@ -507,19 +588,25 @@ class Quiz(Exercise):
     def _say(self, message, values):
         return " ".join(filter(None, [super()._say(message, values), values.get("why", "")]))
 
-    def order(self,
+    def order(
+        self,
         learner: str | None = None,  # the learner's word; that of this copy of the course by default
-    ) -> list[str]:                  # the names of the choices
+    ) -> list[str]:  # the names of the choices
         "The choices in the learner's own order"
         learner = ledger.learner() if learner is None else learner
-        return sorted(self.words["choices"], key=lambda choice: hashlib.sha256(f"{learner} {self.name} {choice}".encode()).hexdigest())
+        return sorted(
+            self.words["choices"],
+            key=lambda choice: hashlib.sha256(f"{learner} {self.name} {choice}".encode()).hexdigest(),
+        )
 
     def show(self) -> Words:  # one line a choice
         "The choices, each with the name that answers it"
         how_many = text("exercise: one choice" if len(self.correct) == 1 else "exercise: several choices")
-        return Words("\n".join([how_many, *(f"{choice!r}: {self.words['choices'][choice]}" for choice in self.order())]))
+        return Words(
+            "\n".join([how_many, *(f"{choice!r}: {self.words['choices'][choice]}" for choice in self.order())])
+        )
 
-    def widget(self) -> "tlcourse.cards.Card":  # noqa: F821
+    def widget(self) -> "tlcourse.cards.Card":  # a widget
         "The choices as a card to click"
         from tlcourse.cards import quiz_card
 
@@ -528,18 +615,23 @@ class Quiz(Exercise):
 # %% ../nbs/toolkit/35_checking.ipynb #code-prediction
 class Prediction(Exercise):
     "A guess that is noted first and then compared with what is measured here"
+
     kind = "prediction"
 
-    def __init__(self,
-        name: str,                  # lesson and number
-        names: Sequence[str],       # what the guess is called in the notebook
-        measure: Callable,          # runs the experiment; returns a number, or the word for what happened
-        texts: dict,                # as for `Exercise`, with {measured} and {guess} to fill in, and "far" where no idea below fits
-        tolerance: float = 0.0,     # how far off a number may be and still hold
-        ideas: dict | None = None,  # number of a message: a function of guess and measured that says whether this idea is behind the guess
+    def __init__(
+        self,
+        name: str,  # lesson and number
+        names: Sequence[str],  # what the guess is called in the notebook
+        measure: Callable,  # runs the experiment; returns a number, or the word for what happened
+        texts: dict,  # as for `Exercise`, with {measured} and {guess} to fill in, and "far" where no idea below fits
+        tolerance: float = 0.0,  # how far off a number may be and still hold
+        # number of a message: a function of guess and measured that says whether this idea is behind the guess
+        ideas: dict | None = None,
         allowed: Sequence | None = None,  # the words to choose from; None for a number
     ):
-        super().__init__(name, names, self._compare, texts, f"{names[0]} = {name.rpartition('.')[2]}.measured()", functions=False)
+        super().__init__(
+            name, names, self._compare, texts, f"{names[0]} = {name.rpartition('.')[2]}.measured()", functions=False
+        )
         self.measure, self.tolerance, self.ideas, self.allowed = measure, tolerance, ideas or {}, allowed
 
     def measured(self) -> object:  # a number or a word
@@ -550,7 +642,12 @@ class Prediction(Exercise):
 
     def _before(self, answers):
         if answers and not has_gap(answers):
-            self._note("commit", guess=[answer if isinstance(answer, (bool, int, float, str)) else repr(answer)[:100] for answer in answers])
+            self._note(
+                "commit",
+                guess=[
+                    answer if isinstance(answer, (bool, int, float, str)) else repr(answer)[:100] for answer in answers
+                ],
+            )
 
     def _compare(self, guess):
         if self.allowed is not None:
@@ -560,7 +657,10 @@ class Prediction(Exercise):
             raise Wrong("no number")
         measured = self.measured()
         held = guess == measured if self.allowed is not None else abs(_number(guess) - measured) <= self.tolerance
-        values = {"guess": guess if self.allowed is not None else f"{_number(guess):.1f}", "measured": measured if self.allowed is not None else f"{measured:.1f}"}
+        values = {
+            "guess": guess if self.allowed is not None else f"{_number(guess):.1f}",
+            "measured": measured if self.allowed is not None else f"{measured:.1f}",
+        }
         if held:
             return values
         for message, fits in self.ideas.items():
@@ -568,7 +668,7 @@ class Prediction(Exercise):
                 raise Wrong(message, **values)
         raise Wrong("far", **values)
 
-    def widget(self) -> "tlcourse.cards.Card":  # noqa: F821
+    def widget(self) -> "tlcourse.cards.Card":  # a widget
         "A card to type the guess into"
         from tlcourse.cards import prediction_card
 
@@ -577,29 +677,39 @@ class Prediction(Exercise):
 # %% ../nbs/toolkit/35_checking.ipynb #code-repair
 class Repair(Exercise):
     "Code that is wrong in known places, to be made right"
+
     kind = "repair"
 
 # %% ../nbs/toolkit/35_checking.ipynb #code-lab
 class Lab(Exercise):
     "A goal to reach by turning knobs, with a budget of tries"
+
     kind = "lab"
 
-    def __init__(self,
-        name: str,              # lesson and number
-        names: Sequence[str],   # what the settings are called in the notebook: a dictionary of the knobs
-        knobs: dict,            # name of a knob: the values that it can have
-        measure: Callable,      # gets the knobs as keywords; returns a dictionary of what was measured
-        judge: Callable,        # gets the settings and what was measured; raises `Wrong`, or returns None
-        texts: dict,            # as for `Exercise`
-        solution: str,          # code that sets the knobs
-        budget: int = 12,       # tries until `reset`
+    def __init__(
+        self,
+        name: str,  # lesson and number
+        names: Sequence[str],  # what the settings are called in the notebook: a dictionary of the knobs
+        knobs: dict,  # name of a knob: the values that it can have
+        measure: Callable,  # gets the knobs as keywords; returns a dictionary of what was measured
+        judge: Callable,  # gets the settings and what was measured; raises `Wrong`, or returns None
+        texts: dict,  # as for `Exercise`
+        solution: str,  # code that sets the knobs
+        budget: int = 12,  # tries until `reset`
     ):
         super().__init__(name, names, self._reach, texts, solution, functions=False)
-        self.knobs, self.measure, self.goal, self.budget, self.tried = knobs, functools.lru_cache(None)(measure), judge, budget, []
+        self.knobs, self.measure, self.goal, self.budget, self.tried = (
+            knobs,
+            functools.lru_cache(None)(measure),
+            judge,
+            budget,
+            [],
+        )
 
-    def attempt(self,
+    def attempt(
+        self,
         **settings,  # one value for each knob
-    ) -> dict:       # what was measured
+    ) -> dict:  # what was measured
         """Measure one setting of the knobs, and count it against the budget
 
         Raises `ValueError` for a knob or a value that there is not, and where the budget is used up.
@@ -612,17 +722,28 @@ class Lab(Exercise):
         self._note("try", settings={key: str(value) for key, value in settings.items()})
         return measured
 
-    def widget(self) -> "ipywidgets.Widget":  # noqa: F821
+    def widget(self) -> "ipywidgets.Widget":  # a widget
         "The knobs as sliders, a button that measures, and the list of tries"
         import ipywidgets
 
-        sliders = {knob: ipywidgets.SelectionSlider(options=list(values), description=knob) for knob, values in self.knobs.items()}
+        sliders = {
+            knob: ipywidgets.SelectionSlider(options=list(values), description=knob)
+            for knob, values in self.knobs.items()
+        }
         button, shown = ipywidgets.Button(description=text("exercise: measure")), ipywidgets.HTML()
 
         def pressed(_):
             try:
                 self.attempt(**{knob: slider.value for knob, slider in sliders.items()})
-                shown.value = "<br>".join(html.escape(", ".join(f"{key}: {value:g}" if isinstance(value, float) else f"{key}: {value}" for key, value in one.items())) for one in self.tried)
+                shown.value = "<br>".join(
+                    html.escape(
+                        ", ".join(
+                            f"{key}: {value:g}" if isinstance(value, float) else f"{key}: {value}"
+                            for key, value in one.items()
+                        )
+                    )
+                    for one in self.tried
+                )
             except ValueError as error:
                 shown.value += f"<br><b>{html.escape(str(error))}</b>"
 
@@ -641,7 +762,11 @@ class Lab(Exercise):
         for knob, value in settings.items():
             if value not in self.knobs[knob]:
                 values = {"knob": knob, "values": ", ".join(map(str, self.knobs[knob]))}
-                raise error(text("exercise: knob value", **values)) if error is ValueError else Wrong("knob value", **values)
+                raise (
+                    error(text("exercise: knob value", **values))
+                    if error is ValueError
+                    else Wrong("knob value", **values)
+                )
 
     def _reach(self, settings):
         self._look_at(settings, Wrong)
@@ -651,8 +776,8 @@ class Lab(Exercise):
 
 # %% ../nbs/toolkit/35_checking.ipynb #code-copy-model
 def copy_model(
-    model: "keras.Model",  # noqa: F821  functional or sequential
-) -> "keras.Model":        # noqa: F821
+    model: "keras.Model",  # functional or sequential
+) -> "keras.Model":  # the model
     "A copy with the same weights and the same layers frozen; it is not compiled"
     import keras
 
@@ -663,19 +788,19 @@ def copy_model(
 
 def moved(
     before: Sequence[np.ndarray],  # a model's weights, from `get_weights`
-    after: Sequence[np.ndarray],   # the same model's weights later
-) -> list[bool]:                   # whether each has changed
-    "Which weights have changed; `Wrong` with the message \"other weights\" where the lists do not fit each other"
+    after: Sequence[np.ndarray],  # the same model's weights later
+) -> list[bool]:  # whether each has changed
+    'Which weights have changed; `Wrong` with the message "other weights" where the lists do not fit each other'
     if len(before) != len(after) or any(one.shape != other.shape for one, other in zip(before, after)):
         raise Wrong("other weights")
     return [not np.array_equal(one, other) for one, other in zip(before, after)]
 
 
 def array_of(
-    value,                                # what an answer returned
-    shape: tuple | None = None,           # what its shape must be; None for any
-    message: str = "shape",               # the number of the message for a value that is no such array
-) -> np.ndarray:                          # float64, or as it is where it holds no numbers
+    value,  # what an answer returned
+    shape: tuple | None = None,  # what its shape must be; None for any
+    message: str = "shape",  # the number of the message for a value that is no such array
+) -> np.ndarray:  # float64, or as it is where it holds no numbers
     "A returned value as an array; `Wrong` with the shape that came where it has another, or none"
     try:
         array = np.asarray(value.numpy() if hasattr(value, "numpy") else value)
@@ -688,7 +813,7 @@ def array_of(
 # %% ../nbs/toolkit/35_checking.ipynb #code-texts-of
 def texts_of(
     texts: dict,  # language: {exercise: its words}
-    name: str,    # the exercise, such as "ex1"
-) -> dict:        # language: the words of this exercise
+    name: str,  # the exercise, such as "ex1"
+) -> dict:  # language: the words of this exercise
     "The words of one exercise in every language"
     return {language: words[name] for language, words in texts.items()}

@@ -18,17 +18,22 @@ import numpy as np
 
 # %% ../nbs/toolkit/18_checkpoints.ipynb #code-save-state
 def save_state(
-    folder: Path,   # where it goes; made if it is missing
-    arrays: dict,   # name: array
-    facts: dict,    # whatever JSON can hold
-) -> Path:          # the file
-    "Write a state atomically; `OSError` where the disk is full or the folder cannot be written, and the old state stays"
+    folder: Path,  # where it goes; made if it is missing
+    arrays: dict,  # name: array
+    facts: dict,  # whatever JSON can hold
+) -> Path:  # the file
+    """Write a state atomically; `OSError` where the disk is full or the folder cannot be written, and the old state
+    stays"""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix="state.", suffix=".part", dir=folder)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            np.savez(file, facts=np.frombuffer(json.dumps(facts).encode(), np.uint8), **{f"array/{key}": array for key, array in arrays.items()})
+            np.savez(
+                file,
+                facts=np.frombuffer(json.dumps(facts).encode(), np.uint8),
+                **{f"array/{key}": array for key, array in arrays.items()},
+            )
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, folder / "state.npz")
@@ -38,8 +43,8 @@ def save_state(
 
 
 def load_state(
-    folder: Path,     # where it was saved
-) -> tuple | None:    # arrays by name, and facts; None where nothing was saved or the file is damaged
+    folder: Path,  # where it was saved
+) -> tuple | None:  # arrays by name, and facts; None where nothing was saved or the file is damaged
     "Read a state; a damaged one is said and put aside as `state.damaged.npz`, so that the run starts over"
     path = Path(folder) / "state.npz"
     for left in Path(folder).glob("state.*.part"):
@@ -56,5 +61,7 @@ def load_state(
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         aside = path.with_name("state.damaged.npz")
         os.replace(path, aside)
-        warnings.warn(f"{path} is damaged ({error}); it is now {aside.name}, and the run starts from the beginning.", stacklevel=2)
+        warnings.warn(
+            f"{path} is damaged ({error}); it is now {aside.name}, and the run starts from the beginning.", stacklevel=2
+        )
         return None

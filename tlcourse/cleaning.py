@@ -8,6 +8,7 @@ __all__ = ['KINDS', 'LEFT_OUT', 'FEW', 'scan', 'draw_findings', 'clean', 'suspec
 # %% ../nbs/lessons/03_cleaning.ipynb #code-export
 import os
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -19,38 +20,77 @@ from .image_faults import find_faults, measure, measure_files, read_file
 from .image_files import ImageFiles
 from .texts import text
 
+if TYPE_CHECKING:
+    import matplotlib.figure
+
 # %% ../nbs/lessons/03_cleaning.ipynb #code-kinds
-KINDS = ("unreadable", "truncated", "wrong extension", "rotated by EXIF", "alpha", "CMYK", "16 bit", "exact duplicate", "near duplicate", "too dark", "too bright",
-         "blurred", "low information", "grey among colour", "odd size", "odd aspect", "suspect label", "class imbalance")
-LEFT_OUT = ("unreadable", "truncated", "exact duplicate", "near duplicate", "low information")  # what `clean` leaves out by default
+KINDS = (
+    "unreadable",
+    "truncated",
+    "wrong extension",
+    "rotated by EXIF",
+    "alpha",
+    "CMYK",
+    "16 bit",
+    "exact duplicate",
+    "near duplicate",
+    "too dark",
+    "too bright",
+    "blurred",
+    "low information",
+    "grey among colour",
+    "odd size",
+    "odd aspect",
+    "suspect label",
+    "class imbalance",
+)
+LEFT_OUT = (
+    "unreadable",
+    "truncated",
+    "exact duplicate",
+    "near duplicate",
+    "low information",
+)  # what `clean` leaves out by default
 FEW = 5  # a class with less than a fifth of the images of the largest one is reported
 
 
 def scan(
-    data,                                # ImageData, Splits, or the path of a folder with one folder of images a class
-    features: np.ndarray | None = None,  # features of each image, shape (n, d), part after part: with them labels are checked too
-    limits: dict | None = None,          # limits in place of those of `image_faults.LIMITS`
-    seed: int = 0,                       # decides the folds of the label check
-) -> pd.DataFrame:                       # `kind`, `image`, `file`, `class`, `part`, `group`, `across`, `value`, `reason`
+    data,  # ImageData, Splits, or the path of a folder with one folder of images a class
+    # features of each image, shape (n, d), part after part: with them labels are checked too
+    features: np.ndarray | None = None,
+    limits: dict | None = None,  # limits in place of those of `image_faults.LIMITS`
+    seed: int = 0,  # decides the folds of the label check
+) -> pd.DataFrame:  # `kind`, `image`, `file`, `class`, `part`, `group`, `across`, `value`, `reason`
     """What is wrong or noteworthy, one row a finding; nothing is changed
 
-    `image` is the index in the data, or in its part of a Splits; it is missing where a finding is about a class or the whole set. `group` numbers
-    images that are duplicates of each other, and `across` says whether the group has several "classes", "parts" or both. What a file is can be
-    told of images on disk only. A folder is read with the files that can't be decoded, which are findings.
-    Raises `TypeError` for other data, `ValueError` where features do not fit and where a folder is no set of images.
+    `image` is the index in the data, or in its part of a Splits; it is missing where a finding is about a class or the
+    whole set. `group` numbers images that are duplicates of each other, and `across` says whether the group has several
+    "classes", "parts" or both. What a file is can be told of images on disk only. A folder is read with the files that
+    can't be decoded, which are findings. Raises `TypeError` for other data, `ValueError` where features do not fit and
+    where a folder is no set of images.
     """
     parts = _parts(data)
     place = pd.concat([_place(name, part) for name, part in parts.items()], ignore_index=True)
     readings = [reading for part in parts.values() for reading in _readings(part)]
     seen = [row for row, (measured, _) in enumerate(readings) if measured is not None]
     measures = pd.DataFrame([readings[row][0] for row in seen], index=seen)
-    found = [pd.DataFrame([(kind, row, reason) for row, (_, facts) in enumerate(readings) for kind, reason in facts.items()], columns=["kind", "row", "reason"]),
-             _duplicates(measures, place), _few_images(parts, place)]
+    found = [
+        pd.DataFrame(
+            [(kind, row, reason) for row, (_, facts) in enumerate(readings) for kind, reason in facts.items()],
+            columns=["kind", "row", "reason"],
+        ),
+        _duplicates(measures, place),
+        _few_images(parts, place),
+    ]
     if len(measures):
         found.append(find_faults(measures, limits).rename(columns={"image": "row"}))
     if features is not None:
         names = next(iter(parts.values())).class_names
-        found.append(_as_findings(suspect_labels(np.concatenate([part.labels for part in parts.values()]), features, seed=seed), names))
+        found.append(
+            _as_findings(
+                suspect_labels(np.concatenate([part.labels for part in parts.values()]), features, seed=seed), names
+            )
+        )
     return _report(found, place)
 
 # %% ../nbs/lessons/03_cleaning.ipynb #code-readings
@@ -61,12 +101,28 @@ def _parts(data):
         return {"": data}
     if isinstance(getattr(data, "parts", None), dict):
         return data.parts
-    raise TypeError(f"Expected ImageData, Splits or the path of a folder; {type(data).__name__} came. Arrays become ImageData(images, labels, class_names).")
+    raise TypeError(
+        f"Expected ImageData, Splits or the path of a folder; {type(data).__name__} came. Arrays become "
+        "ImageData(images, labels, class_names)."
+    )
 
 
 def _place(name, part):
-    files = part.metadata["file"].tolist() if "file" in part.metadata else part.images.paths.tolist() if isinstance(part.images, ImageFiles) else [None] * len(part)
-    return pd.DataFrame({"image": range(len(part)), "file": files, "class": [part.class_names[label] for label in part.labels], "part": name})
+    files = (
+        part.metadata["file"].tolist()
+        if "file" in part.metadata
+        else part.images.paths.tolist()
+        if isinstance(part.images, ImageFiles)
+        else [None] * len(part)
+    )
+    return pd.DataFrame(
+        {
+            "image": range(len(part)),
+            "file": files,
+            "class": [part.class_names[label] for label in part.labels],
+            "part": name,
+        }
+    )
 
 
 def _readings(part):
@@ -86,12 +142,26 @@ def _duplicates(measures, place):
         for group in groups:
             members = measures.index[group]
             of_group = place.loc[members]
-            across = " and ".join(what for what, column in (("classes", "class"), ("parts", "part")) if of_group[column].nunique() > 1)
+            across = " and ".join(
+                what for what, column in (("classes", "class"), ("parts", "part")) if of_group[column].nunique() > 1
+            )
             number += 1
             for row in members:
                 others = of_group.drop(index=row)
-                names = ", ".join(str(other.image if other.file is None else other.file) + (f" in {other.part}" if other.part else "") for other in others.head(3).itertuples())
-                rows.append((kind, row, f"{'the same pixels as' if kind == 'exact duplicate' else 'much like'} {names}{' …' if len(others) > 3 else ''}", number, across))
+                names = ", ".join(
+                    str(other.image if other.file is None else other.file) + (f" in {other.part}" if other.part else "")
+                    for other in others.head(3).itertuples()
+                )
+                rows.append(
+                    (
+                        kind,
+                        row,
+                        f"{'the same pixels as' if kind == 'exact duplicate' else 'much like'} "
+                        f"{names}{' …' if len(others) > 3 else ''}",
+                        number,
+                        across,
+                    )
+                )
     return pd.DataFrame(rows, columns=["kind", "row", "reason", "group", "across"])
 
 
@@ -99,18 +169,30 @@ def _few_images(parts, place):
     counts = place["class"].value_counts()
     names = {name: None for part in parts.values() for name in part.class_names}
     few = [(name, counts.get(name, 0)) for name in names if counts.get(name, 0) * FEW < counts.max()]
-    return pd.DataFrame([("class imbalance", name, count, f"{count} images, where {counts.idxmax()} has {counts.max()}") for name, count in few],
-                        columns=["kind", "class", "value", "reason"])
+    return pd.DataFrame(
+        [
+            ("class imbalance", name, count, f"{count} images, where {counts.idxmax()} has {counts.max()}")
+            for name, count in few
+        ],
+        columns=["kind", "class", "value", "reason"],
+    )
 
 
 def _as_findings(suspects, names):
-    reasons = [f"looks like {names[suspect]}; its own label gets {own:.0%}" for suspect, own in zip(suspects["suggested"], suspects["confidence"])]
-    return pd.DataFrame({"kind": "suspect label", "row": suspects["image"], "value": suspects["confidence"], "reason": reasons})
+    reasons = [
+        f"looks like {names[suspect]}; its own label gets {own:.0%}"
+        for suspect, own in zip(suspects["suggested"], suspects["confidence"])
+    ]
+    return pd.DataFrame(
+        {"kind": "suspect label", "row": suspects["image"], "value": suspects["confidence"], "reason": reasons}
+    )
 
 
 def _report(found, place):
     columns = ["kind", "image", "file", "class", "part", "group", "across", "value", "reason"]
-    found = pd.concat([one for one in found if len(one)] or [pd.DataFrame(columns=["kind", "row", "reason"])], ignore_index=True)
+    found = pd.concat(
+        [one for one in found if len(one)] or [pd.DataFrame(columns=["kind", "row", "reason"])], ignore_index=True
+    )
     for column in ("row", *columns):
         if column not in found:
             found[column] = None
@@ -124,11 +206,11 @@ def _report(found, place):
 
 # %% ../nbs/lessons/03_cleaning.ipynb #code-draw-findings
 def draw_findings(
-    data,                  # what was scanned: ImageData, Splits, or the path of a folder
+    data,  # what was scanned: ImageData, Splits, or the path of a folder
     report: pd.DataFrame,  # what `scan` said about it
-    per_kind: int = 4,     # how many images of each kind at most
-    columns: int = 8,      # images a row
-) -> "matplotlib.figure.Figure":  # noqa: F821
+    per_kind: int = 4,  # how many images of each kind at most
+    columns: int = 8,  # images a row
+) -> "matplotlib.figure.Figure":  # the figure
     "The images of the report, kind after kind, with what was measured; a grey tile stands for a file without pixels"
     parts = _parts(data)
     images, titles = [], []
@@ -136,35 +218,52 @@ def draw_findings(
     for kind in KINDS:
         for finding in about[about["kind"] == kind].rename(columns={"class": "label"}).head(per_kind).itertuples():
             part = parts[finding.part]
-            pixels = read_file(part.images.paths[finding.image])[0] if isinstance(part.images, ImageFiles) else part.images[finding.image]
+            pixels = (
+                read_file(part.images.paths[finding.image])[0]
+                if isinstance(part.images, ImageFiles)
+                else part.images[finding.image]
+            )
             images.append(np.full((64, 64, 3), 225, np.uint8) if pixels is None else pixels)
             titles.append(text(f"finding: {kind}", value=finding.value, group=finding.group, label=finding.label))
     name = next(iter(parts.values())).name
-    return draw_grid(images or [np.full((64, 64, 3), 255, np.uint8)], titles or [text("no findings")], text("findings", name=name, count=len(report), shown=per_kind), columns)
+    return draw_grid(
+        images or [np.full((64, 64, 3), 255, np.uint8)],
+        titles or [text("no findings")],
+        text("findings", name=name, count=len(report), shown=per_kind),
+        columns,
+    )
 
 # %% ../nbs/lessons/03_cleaning.ipynb #code-clean
 def clean(
-    data,                     # ImageData, or the path of a folder with one folder of images a class
-    report: pd.DataFrame,     # what `scan` said about the same data; drop the rows that you do not agree with
+    data,  # ImageData, or the path of a folder with one folder of images a class
+    report: pd.DataFrame,  # what `scan` said about the same data; drop the rows that you do not agree with
     kinds: tuple = LEFT_OUT,  # the kinds of findings whose images are left out
-) -> tuple[ImageData, pd.DataFrame]:  # the images that stay, and one row for each that does not: `image`, `file`, `class`, `reasons`
-    """The data without the images that the report speaks against, and what was left out and why; files stay where they are
+) -> tuple[ImageData, pd.DataFrame]:  # what stays; a row for each that does not: `image`, `file`, `class`, `reasons`
+    """The data without the images that the report speaks against, and what was left out and why; files stay where they
+    are
 
     Of duplicates with one label the largest stays, of those with different labels none: nobody knows which is right.
-    Raises `TypeError` for a Splits, which is to be made from clean data, and `ValueError` where the report is about other data, a kind
-    does not exist, or a class would lose all its images.
+    Raises `TypeError` for a Splits, which is to be made from clean data, and `ValueError` where the report is about
+    other data, a kind does not exist, or a class would lose all its images.
     """
     parts = _parts(data)
     if list(parts) != [""]:
-        raise TypeError("Expected ImageData or the path of a folder; a Splits came. Clean the data first, and split what is left.")
+        raise TypeError(
+            "Expected ImageData or the path of a folder; a Splits came. Clean the data first, and split what is left."
+        )
     data = parts[""]
     place = _place("", data)
     about = report[report["image"].notna()]
     if unknown := set(kinds) - set(KINDS):
         raise ValueError(f"Expected kinds among {', '.join(KINDS)}; {', '.join(sorted(unknown))} came.")
     known = place.set_index("image").reindex(about["image"])
-    if known["class"].isna().any() or (known["file"].to_numpy() != about["file"].to_numpy())[about["file"].notna()].any():
-        raise ValueError("Expected the report of scan(data) for the same data; this one speaks of other images. Scan the data again.")
+    if (
+        known["class"].isna().any()
+        or (known["file"].to_numpy() != about["file"].to_numpy())[about["file"].notna()].any()
+    ):
+        raise ValueError(
+            "Expected the report of scan(data) for the same data; this one speaks of other images. Scan the data again."
+        )
     reasons = {}
     for kind in sorted(kinds, key=KINDS.index):  # faults of single images first: a copy of a broken one is no copy
         surplus = _surplus(data, about, kind, set(reasons)) if "duplicate" in kind else None
@@ -174,8 +273,13 @@ def clean(
     left_out = place.loc[sorted(reasons), ["image", "file", "class"]].reset_index(drop=True)
     left_out["reasons"] = ["; ".join(reasons[image]) for image in left_out["image"]]
     stay = np.setdiff1d(np.arange(len(data)), left_out["image"].to_numpy(int))
-    if lost := [name for label, name in enumerate(data.class_names) if label in data.labels and label not in data.labels[stay]]:
-        raise ValueError(f"Expected images of every class to be left; {', '.join(map(repr, lost))} would lose all of them. Look at the report, and pass fewer kinds or rows.")
+    if lost := [
+        name for label, name in enumerate(data.class_names) if label in data.labels and label not in data.labels[stay]
+    ]:
+        raise ValueError(
+            f"Expected images of every class to be left; {', '.join(map(repr, lost))} would lose all of them. Look at "
+            "the report, and pass fewer kinds or rows."
+        )
     return data.subset(stay), left_out
 
 # %% ../nbs/lessons/03_cleaning.ipynb #code-surplus
@@ -200,15 +304,16 @@ def _pixels(data, image):
 
 # %% ../nbs/lessons/03_cleaning.ipynb #code-suspect-labels
 def suspect_labels(
-    labels: np.ndarray,    # class numbers, shape (n,)
+    labels: np.ndarray,  # class numbers, shape (n,)
     features: np.ndarray,  # what a backbone says about each image, shape (n, d)
-    folds: int = 5,        # each image is judged by a model that has not seen it, trained on the other folds
-    seed: int = 0,         # decides the folds
-) -> pd.DataFrame:         # `image`, `given`, `suggested` (class numbers) and `confidence`, the probability of the given label; least probable first
+    folds: int = 5,  # each image is judged by a model that has not seen it, trained on the other folds
+    seed: int = 0,  # decides the folds
+) -> pd.DataFrame:  # `image`, `given`, `suggested`, `confidence` of the given label; least probable first
     """The images whose label is likely wrong, by confident learning on out-of-fold probabilities of logistic regression
 
-    ([Northcutt, Jiang and Chuang, 2021](https://doi.org/10.1613/jair.1.12125), in the cleanlab package). Raises `ValueError` where features and labels
-    do not fit, there is only one class, or a class has fewer images than there are folds.
+    ([Northcutt, Jiang and Chuang, 2021](https://doi.org/10.1613/jair.1.12125), in the cleanlab package). Raises
+    `ValueError` where features and labels do not fit, there is only one class, or a class has fewer images than there
+    are folds.
     """
     from cleanlab.filter import find_label_issues
     from sklearn.linear_model import LogisticRegression
@@ -218,14 +323,27 @@ def suspect_labels(
 
     labels, features = np.asarray(labels), np.asarray(features)
     if features.ndim != 2 or len(features) != len(labels):
-        raise ValueError(f"Expected features of shape ({len(labels)}, d), one row an image; {features.shape} came. "
-                         "features.extract(backbone, data) gives them; average the maps of a cut: .mean(axis=(1, 2)).")
+        raise ValueError(
+            f"Expected features of shape ({len(labels)}, d), one row an image; {features.shape} came. "
+            "features.extract(backbone, data) gives them; average the maps of a cut: .mean(axis=(1, 2))."
+        )
     classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     if len(classes) < 2 or counts.min() < folds:
-        raise ValueError(f"Expected two or more classes with at least {folds} images each, one for each fold; the smallest of {len(classes)} has {counts.min()}. "
-                         "Leave small classes out of the check, or take fewer folds.")
+        raise ValueError(
+            f"Expected two or more classes with at least {folds} images each, one for each fold; the smallest of "
+            f"{len(classes)} has {counts.min()}. "
+            "Leave small classes out of the check, or take fewer folds."
+        )
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
-    probabilities = cross_val_predict(model, features, codes, cv=StratifiedKFold(folds, shuffle=True, random_state=seed), method="predict_proba")
+    probabilities = cross_val_predict(
+        model, features, codes, cv=StratifiedKFold(folds, shuffle=True, random_state=seed), method="predict_proba"
+    )
     images = find_label_issues(codes, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1)
-    return pd.DataFrame({"image": images, "given": labels[images], "suggested": classes[probabilities[images].argmax(axis=1)],
-                         "confidence": probabilities[images, codes[images]]})
+    return pd.DataFrame(
+        {
+            "image": images,
+            "given": labels[images],
+            "suggested": classes[probabilities[images].argmax(axis=1)],
+            "confidence": probabilities[images, codes[images]],
+        }
+    )

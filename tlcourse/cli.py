@@ -45,7 +45,10 @@ def _demo(arguments):
 
     table = demo.run(seeds=arguments.seeds, images_per_class=arguments.images_per_class, folder=arguments.folder)
     print(table.round(3).to_string(index=False))
-    print(f"\nMean accuracy in percent, and the gain of fine-tuning over training from scratch in points:\n{demo.gains(table).to_string()}\n")
+    print(
+        "\nMean accuracy in percent, and the gain of fine-tuning over training from scratch in "
+        f"points:\n{demo.gains(table).to_string()}\n"
+    )
     print(f"The models, the figure and the table are in {arguments.folder}.")
     return 0
 
@@ -106,7 +109,11 @@ def _progress(arguments):
         print(f"{reports.export(arguments.export)} lines are in {arguments.export}")
         return 0
     table = reports.progress()
-    print(table.drop(columns="until right").round({"seconds": 0}).to_string() if len(table) else "There is nothing in the ledger yet. A check of an exercise writes a line.")
+    print(
+        table.drop(columns="until right").round({"seconds": 0}).to_string()
+        if len(table)
+        else "There is nothing in the ledger yet. A check of an exercise writes a line."
+    )
     return 0
 
 
@@ -137,7 +144,15 @@ def _grade(arguments):
     """
     from tlcourse import grading, walls
 
-    print(grading.summary(grading.grade(arguments.notebooks, arguments.out, walls.Limits(notebook_seconds=arguments.seconds, memory_mb=arguments.memory))))
+    print(
+        grading.summary(
+            grading.grade(
+                arguments.notebooks,
+                arguments.out,
+                walls.Limits(notebook_seconds=arguments.seconds, memory_mb=arguments.memory),
+            )
+        )
+    )
     print(f"The table is in {arguments.out}")
     return 0
 
@@ -145,8 +160,8 @@ def _grade(arguments):
 def _tune(arguments):
     """search for the hyperparameters of a classifier, on one machine or several
 
-    The same command with the same --storage and --study on another machine helps with the same search. What is done is kept:
-    after Ctrl-C the same command goes on. Backbone, image size and seed are those of the course settings.
+    The same command with the same --storage and --study on another machine helps with the same search. What is done is
+    kept: after Ctrl-C the same command goes on. Backbone, image size and seed are those of the course settings.
     """
     import json
     from pathlib import Path
@@ -160,12 +175,29 @@ def _tune(arguments):
         try:
             space = json.loads(Path(arguments.space).read_text(encoding="utf-8"))
         except ValueError as error:
-            raise ValueError(f"Expected a JSON object in {arguments.space}; it cannot be read as one: {error}") from None
-    images = data.from_folder(arguments.data) if arguments.data and Path(arguments.data).is_dir() else data.load(arguments.data)
+            raise ValueError(
+                f"Expected a JSON object in {arguments.space}; it cannot be read as one: {error}"
+            ) from None
+    images = (
+        data.from_folder(arguments.data)
+        if arguments.data and Path(arguments.data).is_dir()
+        else data.load(arguments.data)
+    )
     splits = splitting.split(images, how="group" if "group" in images.metadata else "stratified", seed=settings.seed)
     backbone = backbones.load_backbone(weights=settings.weights, image_size=settings.image_size)
-    study = tuning.search(splits, backbone, space, arguments.sampler, arguments.pruner, arguments.trials, arguments.seconds, arguments.storage,
-                          settings.seed, study=arguments.study, epochs=arguments.epochs)
+    study = tuning.search(
+        splits,
+        backbone,
+        space,
+        arguments.sampler,
+        arguments.pruner,
+        arguments.trials,
+        arguments.seconds,
+        arguments.storage,
+        settings.seed,
+        study=arguments.study,
+        epochs=arguments.epochs,
+    )
     table = tuning.trials_table(study)
     print(table.head(5).dropna(axis=1, how="all").round(4).T.to_string(na_rep=""))
     print(f"\n{tuning.count_done(study)} trials are in the study {study.study_name}; the five best are above.")
@@ -179,7 +211,11 @@ class _Parser(argparse.ArgumentParser):
         wrong = re.search(r"argument COMMAND: invalid choice: '(.*?)'", message)
         if wrong:
             near = difflib.get_close_matches(wrong[1], _commands, n=1, cutoff=0.4)
-            message = f"there is no command {wrong[1]!r}." + (f" Did you mean `tlcourse {near[0]}`?" if near else "") + f" Commands are {', '.join(_commands)}."
+            message = (
+                f"there is no command {wrong[1]!r}."
+                + (f" Did you mean `tlcourse {near[0]}`?" if near else "")
+                + f" Commands are {', '.join(_commands)}."
+            )
         else:
             message += f". `{self.prog} --help` shows how it is used."
         self.exit(2, f"tlcourse: {message}\n")
@@ -215,39 +251,95 @@ _commands = {
 
 # %% ../nbs/toolkit/53_cli.ipynb #code-parser-2
 def _parser():
-    parser = _Parser(prog="tlcourse", description="A course on transfer learning that runs offline, and the helpers that its lessons build.",
-                     epilog="example: tlcourse lab")
+    parser = _Parser(
+        prog="tlcourse",
+        description="A course on transfer learning that runs offline, and the helpers that its lessons build.",
+        epilog="example: tlcourse lab",
+    )
     parser.add_argument("--version", action="version", version=f"tlcourse {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     commands = {}
     for name, (function, example) in _commands.items():
         summary, _, more = function.__doc__.partition("\n")
         description = f"{summary[0].upper()}{summary[1:]}. {' '.join(more.split())}"
-        commands[name] = subparsers.add_parser(name, help=summary, description=description, epilog=f"example: {example}")
+        commands[name] = subparsers.add_parser(
+            name, help=summary, description=description, epilog=f"example: {example}"
+        )
         commands[name].set_defaults(function=function)
     add = commands["lab"].add_argument
-    add("folder", nargs="?", default="transfer-learning-course", metavar="DIR", help="where your copy of the course is or goes (default: %(default)s)")
+    add(
+        "folder",
+        nargs="?",
+        default="transfer-learning-course",
+        metavar="DIR",
+        help="where your copy of the course is or goes (default: %(default)s)",
+    )
     add("--no-browser", dest="browser", action="store_false", help="print the address instead of opening it")
-    add("--port", type=_count, metavar="N", help="port of JupyterLab on this machine (default: the first free one from 8888)")
+    add(
+        "--port",
+        type=_count,
+        metavar="N",
+        help="port of JupyterLab on this machine (default: the first free one from 8888)",
+    )
     add("--app", action="store_true", help="serve the fine-tuning lab alone, through Voilà; runs are kept in DIR")
     add = commands["demo"].add_argument
-    add("--seeds", type=_count, default=1, metavar="N", help="how often to repeat it with other random choices (default: %(default)s)")
-    add("--images-per-class", type=_count, default=10, metavar="N", help="training images of each class (default: %(default)s)")
+    add(
+        "--seeds",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="how often to repeat it with other random choices (default: %(default)s)",
+    )
+    add(
+        "--images-per-class",
+        type=_count,
+        default=10,
+        metavar="N",
+        help="training images of each class (default: %(default)s)",
+    )
     add("--out", dest="folder", default="demo", metavar="DIR", help="where the results go (default: %(default)s)")
-    commands["datasets"].add_argument("--download", metavar="NAME", help="download this data set unless it is here already")
-    commands["weights"].add_argument("--download", metavar="BACKBONE", help="download the ImageNet weights of this backbone unless they are here already")
+    commands["datasets"].add_argument(
+        "--download", metavar="NAME", help="download this data set unless it is here already"
+    )
+    commands["weights"].add_argument(
+        "--download",
+        metavar="BACKBONE",
+        help="download the ImageNet weights of this backbone unless they are here already",
+    )
     add = commands["tune"].add_argument
     add("--data", metavar="NAME", help="data set, or folder of class folders (default: the one of the course settings)")
-    add("--space", metavar="FILE", help="JSON of what may be tried, such as {\"learning_rate\": {\"low\": 1e-4, \"high\": 0.1}, \"depth\": [0, 1]} (default: a head and its optimizer)")
-    add("--trials", type=_count, metavar="N", help="trials of the study in the end (default: 30 where no seconds are given)")
+    add(
+        "--space",
+        metavar="FILE",
+        help='JSON of what may be tried, such as {"learning_rate": {"low": 1e-4, "high": 0.1}, "depth": [0, 1]} '
+        "(default: a head and its optimizer)",
+    )
+    add(
+        "--trials",
+        type=_count,
+        metavar="N",
+        help="trials of the study in the end (default: 30 where no seconds are given)",
+    )
     add("--seconds", type=_seconds, metavar="S", help="start no trial after so many")
     add("--epochs", type=_count, default=10, metavar="N", help="of each trial (default: %(default)s)")
     add("--sampler", default="tpe", metavar="NAME", help="grid, random, tpe, cma-es or gp (default: %(default)s)")
-    add("--pruner", default="hyperband", metavar="NAME", help="none, median, successive halving or hyperband (default: %(default)s)")
-    add("--storage", metavar="WHERE", help="a journal file, sqlite:///FILE, or postgresql://user:password@host/name (default: a journal file in the cache folder)")
+    add(
+        "--pruner",
+        default="hyperband",
+        metavar="NAME",
+        help="none, median, successive halving or hyperband (default: %(default)s)",
+    )
+    add(
+        "--storage",
+        metavar="WHERE",
+        help="a journal file, sqlite:///FILE, or postgresql://user:password@host/name (default: a journal file in the "
+        "cache folder)",
+    )
     add("--study", metavar="NAME", help="name of the study (default: made from what is searched)")
     commands["cache"].add_argument("--clear", action="store_true", help="remove everything in it")
-    commands["progress"].add_argument("--export", metavar="FILE", help="write the ledger to this file, one line of JSON a try")
+    commands["progress"].add_argument(
+        "--export", metavar="FILE", help="write the ledger to this file, one line of JSON a try"
+    )
     add = commands["class"].add_argument
     add("folder", metavar="DIR", help="a folder of exported ledgers, one file a learner")
     add("--out", metavar="DIR", help="where the tables and the plot go (default: the same folder)")
@@ -255,7 +347,9 @@ def _parser():
     add("notebooks", nargs="+", metavar="NOTEBOOK", help="submitted notebooks of exercises")
     add("--out", default="grades.csv", metavar="FILE", help="the table of points (default: %(default)s)")
     add("--seconds", type=_count, default=600, metavar="N", help="what one notebook may take (default: %(default)s)")
-    add("--memory", type=_count, default=6144, metavar="MB", help="address space of one notebook (default: %(default)s)")
+    add(
+        "--memory", type=_count, default=6144, metavar="MB", help="address space of one notebook (default: %(default)s)"
+    )
     return parser
 
 # %% ../nbs/toolkit/53_cli.ipynb #code-message
@@ -266,7 +360,7 @@ def _message(error):
 # %% ../nbs/toolkit/53_cli.ipynb #code-main
 def main(
     argv: list[str] | None = None,  # the arguments after `tlcourse`; those of the process by default
-) -> int:                           # the exit code: 0, 2 for an error that the user can mend, 130 after Ctrl-C
+) -> int:  # the exit code: 0, 2 for an error that the user can mend, 130 after Ctrl-C
     "Run the command that the arguments name"
     parser = _parser()
     arguments = parser.parse_args(argv)

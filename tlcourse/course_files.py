@@ -18,7 +18,7 @@ from .student import student_copy
 
 # %% ../nbs/toolkit/51_course_files.ipynb #code-package-path-str-files-tlcourse
 _package = Path(str(files("tlcourse"))).resolve()
-_folders = ("lessons", "exercises", "toolkit")
+_folders = ("lessons", "exercises", "evidence", "toolkit")
 
 # %% ../nbs/toolkit/51_course_files.ipynb #code-course-source
 def course_source() -> Path:  # the folder with `lessons`; it is only read from
@@ -29,15 +29,21 @@ def course_source() -> Path:  # the folder with `lessons`; it is only read from
     for folder in (_package / "course", _package.parent / "nbs"):
         if (folder / "lessons").is_dir():
             return folder
-    raise FileNotFoundError(f"Expected the lessons in {_package / 'course'}, or in {_package.parent / 'nbs'} for a checkout of the repository; neither is there. "
-                            "This installation is incomplete: run `pip install --force-reinstall --no-deps tlcourse`.")
+    raise FileNotFoundError(
+        f"Expected the lessons in {_package / 'course'}, or in {_package.parent / 'nbs'} for a checkout of the "
+        "repository; neither is there. "
+        "This installation is incomplete: run `pip install --force-reinstall --no-deps tlcourse`."
+    )
 
 # %% ../nbs/toolkit/51_course_files.ipynb #code-course-files
-def course_files() -> dict[str, Path]:  # for each file of a copy, its name below the copy's folder such as "lessons/03_cleaning.ipynb": the file it comes from
-    "The files that make up the course"
+def course_files() -> dict[str, Path]:  # for each file of a copy: the file it comes from
+    'The files that make up the course, by their names below the copy\'s folder such as "lessons/03_cleaning.ipynb"'
     source = course_source()
     settings = source / "settings.ini"
-    found = {"index.ipynb": source / "index.ipynb", "settings.ini": settings if settings.is_file() else source.parent / "settings.ini"}
+    found = {
+        "index.ipynb": source / "index.ipynb",
+        "settings.ini": settings if settings.is_file() else source.parent / "settings.ini",
+    }
     for folder in _folders:
         for path in sorted((source / folder).rglob("*")):
             name = path.relative_to(source)
@@ -88,7 +94,8 @@ def _write(path, content, replace):
 
 # %% ../nbs/toolkit/51_course_files.ipynb #code-write-beside
 def _write_beside(path, content, version):
-    "Write the content under the first free name of `<stem>.<version>.ipynb`, `<stem>.<version>-2.ipynb`, ...; return that name"
+    """Write the content under the first free name of `<stem>.<version>.ipynb`, `<stem>.<version>-2.ipynb`, ...; return
+    that name"""
     number = 1
     while True:
         beside = path.with_name(f"{path.stem}.{version}{'' if number == 1 else f'-{number}'}{path.suffix}")
@@ -126,26 +133,38 @@ def _copy_file(path, content, entry, version):
 # %% ../nbs/toolkit/51_course_files.ipynb #code-check-folder
 def _check_folder(folder, source):
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"Expected a folder for the course; {folder} is a file. Choose another name, such as `tlcourse lab {folder.stem}-course`.")
+        raise ValueError(
+            f"Expected a folder for the course; {folder} is a file. Choose another name, such as `tlcourse lab "
+            f"{folder.stem}-course`."
+        )
     if source in folder.resolve().parents:
-        raise ValueError(f"Expected a folder outside of {source}, which is the source of the course; {folder} came. Choose one elsewhere.")
+        raise ValueError(
+            f"Expected a folder outside of {source}, which is the source of the course; {folder} came. Choose one "
+            "elsewhere."
+        )
 
 
 def _explain(error, folder):
     reason = error.strerror or str(error)
     where = f" ({error.filename})" if error.filename else ""
-    return OSError(error.errno, f"The course could not be copied to {folder}: {reason}{where}. Choose a folder that you can write to and that has room, "
-                                "or make room; then run the command again: it goes on where it stopped.")
+    return OSError(
+        error.errno,
+        f"The course could not be copied to {folder}: {reason}{where}. Choose a folder that you can write to and that "
+        "has room, "
+        "or make room; then run the command again: it goes on where it stopped.",
+    )
 
 # %% ../nbs/toolkit/51_course_files.ipynb #code-copy-course
 def copy_course(
-    folder: str | Path,           # where the course goes; made if it is missing
-    version: str | None = None,   # the version that names of new files beside edited ones show; this package's by default
-) -> list[tuple[str, str]]:       # what was done, one (file, outcome) each; empty where `folder` is the source of the course itself
+    folder: str | Path,  # where the course goes; made if it is missing
+    # the version that names of new files beside edited ones show; this package's by default
+    version: str | None = None,
+) -> list[tuple[str, str]]:  # (file, outcome) of each file; none where `folder` is the source of the course itself
     """Copy the course into a folder, or bring a copy up to date; a file that the learner edited is never changed
 
-    An unedited file is replaced by its new version, a removed one comes back. The new version of an edited file goes beside it.
-    Raises `ValueError` where `folder` is a file or lies inside the source of the course, `OSError` where it cannot be written.
+    An unedited file is replaced by its new version, a removed one comes back. The new version of an edited file goes
+    beside it. Raises `ValueError` where `folder` is a file or lies inside the source of the course, `OSError` where it
+    cannot be written.
     """
     if version is None:
         from tlcourse import __version__ as version
@@ -156,10 +175,16 @@ def copy_course(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         entries, readable = _read_manifest(folder / _manifest_name)
-        outcomes = [] if readable else [(_manifest_name, "damaged, made anew: a file that differs from the course's counts as yours")]
+        outcomes = (
+            []
+            if readable
+            else [(_manifest_name, "damaged, made anew: a file that differs from the course's counts as yours")]
+        )
         try:
             for name, path in course_files().items():
-                outcome, entries[name] = _copy_file(folder / name, student_copy(path.read_bytes()), entries.get(name), version)
+                outcome, entries[name] = _copy_file(
+                    folder / name, student_copy(path.read_bytes()), entries.get(name), version
+                )
                 outcomes.append((name, outcome))
         finally:  # what was copied before an error stays known as copied
             content = json.dumps({"version": version, "files": entries}, indent=1) + "\n"
@@ -169,16 +194,25 @@ def copy_course(
     return outcomes
 
 # %% ../nbs/toolkit/51_course_files.ipynb #code-jupyterlab-options-labapp-default-url
-_jupyterlab_options = ("--LabApp.default_url=/lab/tree/index.ipynb", "--LabApp.news_url=None", "--LabApp.extension_manager=readonly",
-                       "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--ServerApp.answer_yes=True")
+_jupyterlab_options = (
+    "--LabApp.default_url=/lab/tree/index.ipynb",
+    "--LabApp.news_url=None",
+    "--LabApp.extension_manager=readonly",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    "--ServerApp.answer_yes=True",
+)
 
 
 def _write_kernel(folder):
     "Describe this interpreter as the kernel `python3` in a folder for JUPYTER_PATH"
     kernel = Path(folder) / "kernels" / "python3"
     kernel.mkdir(parents=True)
-    spec = {"argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"], "display_name": "Python 3 (tlcourse)", "language": "python",
-            "metadata": {"debugger": True}}
+    spec = {
+        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "display_name": "Python 3 (tlcourse)",
+        "language": "python",
+        "metadata": {"debugger": True},
+    }
     (kernel / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
 
 
@@ -199,7 +233,13 @@ def _environment(place):
 
 
 def _lab_command(folder, browser, port):
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={Path(folder).resolve()}", *_jupyterlab_options]
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        f"--ServerApp.root_dir={Path(folder).resolve()}",
+        *_jupyterlab_options,
+    ]
     if not browser:
         command.append("--no-browser")
     if port is not None:
@@ -207,7 +247,9 @@ def _lab_command(folder, browser, port):
             raise ValueError(f"Expected a port from 1 to 65535; {port} came.")
         # Another port than the one that was asked for would leave the learner at a page that does not open
         command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
-    if hasattr(os, "geteuid") and os.geteuid() == 0:  # often the only user of a container; the server listens on this machine only
+    if (
+        hasattr(os, "geteuid") and os.geteuid() == 0
+    ):  # often the only user of a container; the server listens on this machine only
         command.append("--allow-root")
     return command
 
@@ -241,10 +283,10 @@ def _wait(process):
 
 # %% ../nbs/toolkit/51_course_files.ipynb #code-open-lab
 def open_lab(
-    folder: str | Path,         # the folder with the course
-    browser: bool = True,       # open the course home in the browser; otherwise the server prints its address
-    port: int | None = None,    # the port of the server on this machine; the first free one from 8888 by default
-) -> int:                       # 0 where it was ended with Ctrl-C, else JupyterLab's exit code
+    folder: str | Path,  # the folder with the course
+    browser: bool = True,  # open the course home in the browser; otherwise the server prints its address
+    port: int | None = None,  # the port of the server on this machine; the first free one from 8888 by default
+) -> int:  # 0 where it was ended with Ctrl-C, else JupyterLab's exit code
     """Run JupyterLab on the course until Ctrl-C ends it, with this Python as its kernel
 
     Raises `ValueError` for a folder that is not there or a port that cannot be one.
@@ -253,7 +295,9 @@ def open_lab(
     import tempfile
 
     if not Path(folder).is_dir():
-        raise ValueError(f"Expected a folder with the course; there is no folder {folder}. copy_course({str(folder)!r}) makes one.")
+        raise ValueError(
+            f"Expected a folder with the course; there is no folder {folder}. copy_course({str(folder)!r}) makes one."
+        )
     command = _lab_command(folder, browser, port)
     with tempfile.TemporaryDirectory(prefix="tlcourse-", ignore_cleanup_errors=True) as place:
         _write_kernel(place)

@@ -57,13 +57,23 @@ def _class_folders(path):
     folders = [item for item in inside if item.is_dir() and not item.is_symlink()]
     links = [item.name for item in inside if item.is_dir() and item.is_symlink()]
     if links:
-        warnings.warn(f"{path}: links to folders are not followed, so these are left out: {', '.join(links)}. Copy them, if they are classes.", stacklevel=3)
+        warnings.warn(
+            f"{path}: links to folders are not followed, so these are left out: {', '.join(links)}. Copy them, if "
+            "they are classes.",
+            stacklevel=3,
+        )
     if not folders:
-        came = f"{len(inside)} files lie directly in it: put each class in a folder of its own" if inside else "it is empty. Put a folder of images for each class into it"
+        came = (
+            f"{len(inside)} files lie directly in it: put each class in a folder of its own"
+            if inside
+            else "it is empty. Put a folder of images for each class into it"
+        )
         raise ValueError(f"{expected}; {came}.")
     if len(folders) == 1:
-        raise ValueError(f"{expected}, for at least two classes; only {folders[0].name!r} came. Add a folder for each other class, "
-                         "or pass the folder inside it if the classes are there.")
+        raise ValueError(
+            f"{expected}, for at least two classes; only {folders[0].name!r} came. Add a folder for each other class, "
+            "or pass the folder inside it if the classes are there."
+        )
     return folders
 
 # %% ../nbs/toolkit/08_data.ipynb #code-readable
@@ -72,30 +82,40 @@ def _readable(path, files):
     if bad:
         shown = "\n".join(reason.removeprefix(f"{path}{os.sep}") for reason in list(bad.values())[:10])
         more = f"\nand {len(bad) - 10} more" if len(bad) > 10 else ""
-        warnings.warn(f"{path}: {len(bad)} of {len(files)} files cannot be read as images and are left out:\n{shown}{more}", stacklevel=3)
+        warnings.warn(
+            f"{path}: {len(bad)} of {len(files)} files cannot be read as images and are left out:\n{shown}{more}",
+            stacklevel=3,
+        )
     return [file for file in files if str(file) not in bad]
 
 # %% ../nbs/toolkit/08_data.ipynb #code-from-folder
 def from_folder(
-    path: str | Path,          # a folder with one folder of images a class; images in folders further down count too
-    name: str | None = None,   # what figures and reports call the set; the folder's name by default
-    check: bool = True,        # decode every file once to find those that cannot be read; without it every file is taken for an image
-) -> ImageData:                # images that stay on disk; `metadata` has `file`, the path below the folder, and `source`, the set's name
+    path: str | Path,  # a folder with one folder of images a class; images in folders further down count too
+    name: str | None = None,  # what figures and reports call the set; the folder's name by default
+    # decode every file once to find those that cannot be read; without it every file is taken for an image
+    check: bool = True,
+) -> ImageData:  # images that stay on disk; `metadata` has `file`, the path below the folder, and `source`
     """The images of a folder of class folders, in an order that depends on their names only
 
-    Raises `ValueError` where there are no class folders, only one, or one without images. Files that cannot be decoded are left out with a warning.
+    Raises `ValueError` where there are no class folders, only one, or one without images. Files that cannot be decoded
+    are left out with a warning.
     """
     path = Path(path).expanduser()
     folders = _class_folders(path)
     found = {folder.name: _files_of(folder) for folder in folders}
     if not any(found.values()):
-        raise ValueError(f"Expected images in the folders of {path}; no files came. Put the images of each class into its folder.")
+        raise ValueError(
+            f"Expected images in the folders of {path}; no files came. Put the images of each class into its folder."
+        )
     kept = set(_readable(path, [file for files in found.values() for file in files])) if check else None
     for class_name, files in found.items():
         readable = [file for file in files if check is False or file in kept]
         if not readable:
             came = f"none of its {len(files)} files can be read" if files else "it is empty"
-            raise ValueError(f"Expected at least one image in the folder of every class; in {class_name!r}, {came}. Add images to it or remove the folder {path / class_name}.")
+            raise ValueError(
+                f"Expected at least one image in the folder of every class; in {class_name!r}, {came}. Add images to "
+                f"it or remove the folder {path / class_name}."
+            )
         found[class_name] = readable
     files = [file for readable in found.values() for file in readable]
     labels = np.repeat(np.arange(len(found)), [len(readable) for readable in found.values()])
@@ -105,7 +125,8 @@ def from_folder(
 
 # %% ../nbs/toolkit/08_data.ipynb #code-load-digits
 def load_digits() -> ImageData:  # shape (1797, 32, 32, 3)
-    "The handwritten digits of scikit-learn as 32 by 32 images ([Alpaydin and Kaynak, 1998](https://doi.org/10.24432/C50P49))"
+    """The handwritten digits of scikit-learn as 32 by 32 images ([Alpaydin and Kaynak,
+    1998](https://doi.org/10.24432/C50P49))"""
     from sklearn import datasets
 
     digits = datasets.load_digits()
@@ -138,7 +159,10 @@ def _digits(**options):
 def _call(function, name, options):
     allowed = list(inspect.signature(function).parameters)
     if unknown := [option for option in options if option not in allowed]:
-        raise TypeError(f"Expected for {name!r} {'the options ' + ', '.join(allowed) if allowed else 'no options'}; {unknown[0]!r} came.")
+        raise TypeError(
+            f"Expected for {name!r} {'the options ' + ', '.join(allowed) if allowed else 'no options'}; "
+            f"{unknown[0]!r} came."
+        )
     return function(**options)
 
 # %% ../nbs/toolkit/08_data.ipynb #code-made-here
@@ -159,17 +183,20 @@ def _your_folders(data):
     if data is None:
         return []
     known = {*_made_here, *OPEN_DATASETS}
-    return sorted(item.name for item in data.iterdir() if item.is_dir() and not _is_clutter(item.name) and item.name not in known)
+    return sorted(
+        item.name for item in data.iterdir() if item.is_dir() and not _is_clutter(item.name) and item.name not in known
+    )
 
 # %% ../nbs/toolkit/08_data.ipynb #code-load
 def load(
     name: str | None = None,  # a name that `available()` lists; the one that the course settings name by default
-    **options,                # arguments of the set: of `cut_textures`, `draw_charts`, `load_tones`, or `check` for images on disk
-) -> ImageData:               # the data set
+    **options,  # arguments of the set: of `cut_textures`, `draw_charts`, `load_tones`, or `check` for images on disk
+) -> ImageData:  # the data set
     """The data set of that name, downloaded first if it has to be
 
-    A downloaded set has been checked as a whole, so its images are not decoded one by one unless `check=True` asks for it.
-    Raises `ValueError` for a name that is not known, `TypeError` for an option that the set does not take, and what `downloads.fetch` raises.
+    A downloaded set has been checked as a whole, so its images are not decoded one by one unless `check=True` asks for
+    it. Raises `ValueError` for a name that is not known, `TypeError` for an option that the set does not take, and what
+    `downloads.fetch` raises.
     """
     settings = load_settings()
     known = [*_made_here, *OPEN_DATASETS, *_your_folders(settings.data)]
@@ -179,27 +206,46 @@ def load(
             raise settings.problem("dataset", "one of " + ", ".join(known))
         near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"Expected the name of a data set; {name!r} came.{hint} Known are {', '.join(known)}. For a folder of yours there is data.from_folder(path).")
+        raise ValueError(
+            f"Expected the name of a data set; {name!r} came.{hint} Known are {', '.join(known)}. For a folder of "
+            "yours there is data.from_folder(path)."
+        )
     if name in _made_here:
         return _made_here[name][0](**options)
     local = _local(name, settings.data)
     if local is None and settings.data is not None:
-        raise ValueError(f"Expected a folder {name!r} in {settings.data}, which {settings.sources.get('data', 'the setting `data`')} names; there is none, and with it "
-                         f"set nothing is downloaded. Put the images into {settings.data / name}/<class>/, or remove the setting.")
+        raise ValueError(
+            f"Expected a folder {name!r} in {settings.data}, which "
+            f"{settings.sources.get('data', 'the setting `data`')} names; there is none, and with it "
+            f"set nothing is downloaded. Put the images into {settings.data / name}/<class>/, or remove the setting."
+        )
 
     def images_on_disk(check=local is not None):
         return from_folder(local or fetch(name), name, check)
+
     return _call(images_on_disk, name, options)
 
 # %% ../nbs/toolkit/08_data.ipynb #code-available
-def available() -> pd.DataFrame:  # one row a set: `kind`, `classes`, `images`, `download_mb`, `licence`, `on_this_machine`
+def available() -> pd.DataFrame:  # a row a set: kind, classes, images, download_mb, licence, on_this_machine
     "The data sets that `load` knows, and what each would cost to get"
     data = load_settings().data
     rows = {name: dict(facts, download_mb=0, on_this_machine=True) for name, (_, facts) in _made_here.items()}
     for name, dataset in OPEN_DATASETS.items():
-        rows[name] = dict(kind="download", classes=dataset.classes, images=dataset.images, licence=dataset.licence, download_mb=round(dataset.size / 1e6),
-                          on_this_machine=_local(name, data) is not None or data is None and (cache_folder("datasets") / name).is_dir())
+        rows[name] = dict(
+            kind="download",
+            classes=dataset.classes,
+            images=dataset.images,
+            licence=dataset.licence,
+            download_mb=round(dataset.size / 1e6),
+            on_this_machine=_local(name, data) is not None
+            or data is None
+            and (cache_folder("datasets") / name).is_dir(),
+        )
     for name in _your_folders(data):
-        rows[name] = dict(kind="your folder", classes=None, images=None, licence="", download_mb=0, on_this_machine=True)
-    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("name").astype({"classes": "Int64", "images": "Int64"})
+        rows[name] = dict(
+            kind="your folder", classes=None, images=None, licence="", download_mb=0, on_this_machine=True
+        )
+    table = (
+        pd.DataFrame.from_dict(rows, orient="index").rename_axis("name").astype({"classes": "Int64", "images": "Int64"})
+    )
     return table[["kind", "classes", "images", "download_mb", "licence", "on_this_machine"]]

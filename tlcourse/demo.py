@@ -10,6 +10,7 @@ __all__ = ['EPOCHS', 'SCRATCH_RATE', 'STYLES', 'routes', 'Run', 'few_images', 'c
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,11 @@ from .settings import load_settings
 from .splitting import Splits, split
 from .texts import text
 
+if TYPE_CHECKING:
+    import keras
+    import keras.callbacks
+    import matplotlib.figure
+
 # %% ../nbs/toolkit/41_demo.ipynb #code-epochs-4-few-because-training
 EPOCHS = 4  # few, because training from scratch pays for every one of them with the whole network
 SCRATCH_RATE = 1e-3  # the default of Adam
@@ -28,7 +34,7 @@ SCRATCH_RATE = 1e-3  # the default of Adam
 
 def routes(
     stages: Sequence,  # names of the backbone's stages, from input to top
-) -> dict:             # name of each route: weights to start with, phases
+) -> dict:  # name of each route: weights to start with, phases
     "From scratch, frozen with a new head, and fine-tuned, each with the same number of epochs"
     half = EPOCHS // 2
     return {
@@ -40,35 +46,37 @@ def routes(
 # %% ../nbs/toolkit/41_demo.ipynb #code-run
 @dataclass(frozen=True)
 class Run:
-    "One route taken once: `backbone`, `route`, `seed`, `weights`, the `model`, its `history` and its `report` on the test part"
-    backbone: str                         # such as "ResNet50"
-    route: str                            # one of the names that `routes` gives
-    seed: int                             # decided the split, the sample, the first weights and the order
-    weights: str                          # the weights it started with
-    model: "keras.Model"                  # noqa: F821
-    history: "keras.callbacks.History"    # noqa: F821
-    report: Evaluation                    # on the test part
+    """One route taken once: `backbone`, `route`, `seed`, `weights`, the `model`, its `history` and its `report` on the
+    test part"""
+
+    backbone: str  # such as "ResNet50"
+    route: str  # one of the names that `routes` gives
+    seed: int  # decided the split, the sample, the first weights and the order
+    weights: str  # the weights it started with
+    model: "keras.Model"  # as training left it
+    history: "keras.callbacks.History"  # loss and accuracy after each epoch
+    report: Evaluation  # on the test part
 
 # %% ../nbs/toolkit/41_demo.ipynb #code-few-images
 def few_images(
-    data: ImageData,           # a data set; by place where its metadata has a column "group"
-    images_per_class: int,     # training images of each class
-    seed: int = 0,             # decides the split and the sample
-) -> Splits:                   # few training images, a tenth of all for validation, a third for testing
+    data: ImageData,  # a data set; by place where its metadata has a column "group"
+    images_per_class: int,  # training images of each class
+    seed: int = 0,  # decides the split and the sample
+) -> Splits:  # few training images, a tenth of all for validation, a third for testing
     "A split with few training images and a test part large enough to tell the routes apart"
     parts = split(data, how="group" if "group" in data.metadata else "stratified", sizes=(0.55, 0.1, 0.35), seed=seed)
     return Splits(parts.train.sample(images_per_class, seed), parts.validation, parts.test, parts.how)
 
 # %% ../nbs/toolkit/41_demo.ipynb #code-compare
 def compare(
-    backbone_name: str,                    # such as "ResNet50"
-    splits: Splits,                        # from few_images
-    seed: int = 0,                         # decides first weights and the order of the images
-    weights: str = "auto",                 # the weights of the routes that do not start from scratch
-    image_size: int = 64,                  # height and width, in pixels
-    only: Sequence | None = None,          # names of the routes to take; all by default
-    batch_size: int | None = None,         # images a step; that of the course settings by default
-) -> list[Run]:                            # one run a route
+    backbone_name: str,  # such as "ResNet50"
+    splits: Splits,  # from few_images
+    seed: int = 0,  # decides first weights and the order of the images
+    weights: str = "auto",  # the weights of the routes that do not start from scratch
+    image_size: int = 64,  # height and width, in pixels
+    only: Sequence | None = None,  # names of the routes to take; all by default
+    batch_size: int | None = None,  # images a step; that of the course settings by default
+) -> list[Run]:  # one run a route
     "Take each route once with one backbone"
     import keras
 
@@ -89,16 +97,28 @@ def compare(
 
 
 def results(
-    runs: Sequence,      # runs of `compare`
-) -> pd.DataFrame:       # one row a run: backbone, route, seed, weights, accuracy, low, high
+    runs: Sequence,  # runs of `compare`
+) -> pd.DataFrame:  # one row a run: backbone, route, seed, weights, accuracy, low, high
     "The accuracy of each run on its test part with the 95 % interval"
-    return pd.DataFrame([{"backbone": run.backbone, "route": run.route, "seed": run.seed, "weights": run.weights,
-                          "accuracy": run.report.accuracy, "low": run.report.interval[0], "high": run.report.interval[1]} for run in runs])
+    return pd.DataFrame(
+        [
+            {
+                "backbone": run.backbone,
+                "route": run.route,
+                "seed": run.seed,
+                "weights": run.weights,
+                "accuracy": run.report.accuracy,
+                "low": run.report.interval[0],
+                "high": run.report.interval[1],
+            }
+            for run in runs
+        ]
+    )
 
 
 def gains(
     table: pd.DataFrame,  # from `results`
-) -> pd.DataFrame:        # one row a backbone, one column a route: mean accuracy in percent; and the gain in points
+) -> pd.DataFrame:  # one row a backbone, one column a route: mean accuracy in percent; and the gain in points
     "Mean accuracy over the seeds, and what fine-tuning gained over training from scratch"
     means = 100 * table.pivot_table(index="backbone", columns="route", values="accuracy", sort=False)
     return means.assign(gain=means["fine-tuned"] - means["from scratch"]).rename_axis(columns=None).round(1)
@@ -108,10 +128,10 @@ STYLES = {"from scratch": ("#D55E00", "s"), "frozen": ("#0072B2", "o"), "fine-tu
 
 
 def draw_accuracy(
-    table: pd.DataFrame,      # from `results`
-    num_classes: int,         # for the line of guessing
-    images_per_class: int,    # for the title
-) -> "matplotlib.figure.Figure":  # noqa: F821
+    table: pd.DataFrame,  # from `results`
+    num_classes: int,  # for the line of guessing
+    images_per_class: int,  # for the title
+) -> "matplotlib.figure.Figure":  # the figure
     "Accuracy of each route and backbone, every seed a mark with its interval"
     import matplotlib.pyplot as plt
 
@@ -122,18 +142,32 @@ def draw_accuracy(
         rows = table[table["route"] == route]
         spread = (rows["seed"] - table["seed"].mean()) * 0.05
         low_high = np.stack([rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]])
-        axis.errorbar(rows["backbone"].map(names.index) + offset + spread, rows["accuracy"], low_high, fmt=marker, color=colour, capsize=3, label=text(f"route: {route}"))
+        axis.errorbar(
+            rows["backbone"].map(names.index) + offset + spread,
+            rows["accuracy"],
+            low_high,
+            fmt=marker,
+            color=colour,
+            capsize=3,
+            label=text(f"route: {route}"),
+        )
     axis.axhline(1 / num_classes, color="grey", linestyle="--", linewidth=1, label=text("guessing"))
-    axis.set(xticks=range(len(names)), xticklabels=names, xlim=(-0.5, len(names) - 0.5), ylim=(0, 1), ylabel=text("test accuracy"),
-             title=text("accuracy by route", classes=num_classes, images=images_per_class))
+    axis.set(
+        xticks=range(len(names)),
+        xticklabels=names,
+        xlim=(-0.5, len(names) - 0.5),
+        ylim=(0, 1),
+        ylabel=text("test accuracy"),
+        title=text("accuracy by route", classes=num_classes, images=images_per_class),
+    )
     axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     axis.grid(axis="y", alpha=0.3)
     return figure
 
 
 def draw_learning_curves(
-    runs: Sequence,           # runs of `compare` with one backbone
-) -> "matplotlib.figure.Figure":  # noqa: F821
+    runs: Sequence,  # runs of `compare` with one backbone
+) -> "matplotlib.figure.Figure":  # the figure
     "Accuracy on the validation part after each epoch, one line a route"
     import matplotlib.pyplot as plt
 
@@ -143,8 +177,15 @@ def draw_learning_curves(
         colour, marker = STYLES[run.route]
         accuracy = run.history.history["val_accuracy"]
         axis.plot(range(1, len(accuracy) + 1), accuracy, color=colour, marker=marker, label=text(f"route: {run.route}"))
-    axis.axhline(1 / len(runs[0].report.data.class_names), color="grey", linestyle="--", linewidth=1, label=text("guessing"))
-    axis.set(xlabel=text("epoch"), ylabel=text("validation accuracy"), ylim=(0, 1), title=text("learning curves", backbone=runs[0].backbone))
+    axis.axhline(
+        1 / len(runs[0].report.data.class_names), color="grey", linestyle="--", linewidth=1, label=text("guessing")
+    )
+    axis.set(
+        xlabel=text("epoch"),
+        ylabel=text("validation accuracy"),
+        ylim=(0, 1),
+        title=text("learning curves", backbone=runs[0].backbone),
+    )
     axis.xaxis.get_major_locator().set_params(integer=True)
     axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     axis.grid(alpha=0.3)
@@ -152,15 +193,15 @@ def draw_learning_curves(
 
 # %% ../nbs/toolkit/41_demo.ipynb #code-run-2
 def run(
-    seeds: int = 1,                        # how many times, each with its own split, sample and first weights
-    images_per_class: int = 10,            # training images of each class
-    folder: str | Path | None = "demo",    # where models, figure and table are saved; None saves nothing
+    seeds: int = 1,  # how many times, each with its own split, sample and first weights
+    images_per_class: int = 10,  # training images of each class
+    folder: str | Path | None = "demo",  # where models, figure and table are saved; None saves nothing
     backbones: Sequence = ("ResNet50", "VGG16"),  # the networks to compare
-) -> pd.DataFrame:                         # what `results` gives
+) -> pd.DataFrame:  # what `results` gives
     """The experiment on the data set of the course settings, with their image size, weights and first seed
 
-    Saves `results.csv`, `accuracy.png` and the fine-tuned model of the first seed for each backbone, `<backbone>.keras`. The
-    same seeds on the same machine give the same table. Raises `ValueError` for no seeds.
+    Saves `results.csv`, `accuracy.png` and the fine-tuned model of the first seed for each backbone,
+    `<backbone>.keras`. The same seeds on the same machine give the same table. Raises `ValueError` for no seeds.
     """
     from tlcourse import data
 

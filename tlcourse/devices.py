@@ -5,12 +5,19 @@
 # %% auto #0
 __all__ = ['equal_shards']
 
+# %% ../nbs/toolkit/29_devices.ipynb #code-imports
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 # %% ../nbs/toolkit/29_devices.ipynb #code-equal-shards
 def equal_shards(
-    dataset: "tf.data.Dataset",  # noqa: F821  batches (inputs, labels)
-    devices: int,                # how many
-) -> "tf.data.Dataset":          # noqa: F821  batches (inputs, labels, weights), each of a size that the devices can share
-    "The same batches, filled up with copies of weight 0; the weights of the others make up for them, so that a mean is what it was"
+    dataset: "tf.data.Dataset",  # batches (inputs, labels)
+    devices: int,  # how many
+) -> "tf.data.Dataset":  # batches (inputs, labels, weights), each of a size that the devices can share
+    """The same batches, filled up with copies of weight 0; the weights of the others make up for them, so that a mean
+    is what it was"""
     import tensorflow as tf
 
     def fill(inputs, labels):

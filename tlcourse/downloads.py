@@ -23,21 +23,23 @@ from .settings import cache_folder
 @dataclass(frozen=True)
 class Archive:
     "A file to download: where it lies, how to know that it is the right one, and which of its members are images"
+
     urls: tuple[str, ...]  # addresses of the same file, tried in this order
-    sha256: str            # of the whole file, in hexadecimal
-    size: int              # of the file, in bytes
-    pattern: str           # a regular expression for member names of images, with groups `class` and `file`
+    sha256: str  # of the whole file, in hexadecimal
+    size: int  # of the file, in bytes
+    pattern: str  # a regular expression for member names of images, with groups `class` and `file`
 
 # %% ../nbs/toolkit/07_downloads.ipynb #code-opendataset
 @dataclass(frozen=True)
 class OpenDataset:
     "An open data set: its archives and what to know before downloading them"
-    name: str                      # also the name of its folder
+
+    name: str  # also the name of its folder
     archives: tuple[Archive, ...]  # merged into one folder a class
-    classes: int                   # how many classes
-    images: int                    # how many images
-    licence: str                   # of the images
-    page: str                      # where the set is described
+    classes: int  # how many classes
+    images: int  # how many images
+    licence: str  # of the images
+    page: str  # where the set is described
 
     @property
     def size(self) -> int:  # in bytes
@@ -51,41 +53,70 @@ _in_folder = r"{}/(?P<class>[^/]+)/(?P<file>[^/.][^/]*\.{})"
 
 def _flowers():
     path = "download.tensorflow.org/example_images/flower_photos.tgz"
-    archive = Archive((_google + path, "http://" + path), "4c54ace7911aaffe13a365c34f650e71dd5bf1be0a58b464e5a7183e3e595d9c", 228_813_984,
-                      _in_folder.format("flower_photos", "jpg"))
-    return OpenDataset("flowers", (archive,), 5, 3670, "CC BY 2.0", "https://www.tensorflow.org/datasets/catalog/tf_flowers")
+    archive = Archive(
+        (_google + path, "http://" + path),
+        "4c54ace7911aaffe13a365c34f650e71dd5bf1be0a58b464e5a7183e3e595d9c",
+        228_813_984,
+        _in_folder.format("flower_photos", "jpg"),
+    )
+    return OpenDataset(
+        "flowers", (archive,), 5, 3670, "CC BY 2.0", "https://www.tensorflow.org/datasets/catalog/tf_flowers"
+    )
 
 
 def _beans():
-    parts = (("train", "284fe8456ce20687f4367ae7ad94a64577e7f9fde2c2c6b1c74340ab5dc82715", 143_812_152),
-             ("validation", "90b7aa1c26d91d9afff07a30bbc67a5ea34f1f1397f068d8675be09d7d0c602d", 18_504_213),
-             ("test", "ca67b15d960d1e2fd9d23fd8498ce86818ead90755c630a43baf19ec4af09312", 17_708_541))
-    archives = tuple(Archive((f"{_google}ibeans/{part}.zip",), sha256, size, _in_folder.format(part, "jpg")) for part, sha256, size in parts)
+    parts = (
+        ("train", "284fe8456ce20687f4367ae7ad94a64577e7f9fde2c2c6b1c74340ab5dc82715", 143_812_152),
+        ("validation", "90b7aa1c26d91d9afff07a30bbc67a5ea34f1f1397f068d8675be09d7d0c602d", 18_504_213),
+        ("test", "ca67b15d960d1e2fd9d23fd8498ce86818ead90755c630a43baf19ec4af09312", 17_708_541),
+    )
+    archives = tuple(
+        Archive((f"{_google}ibeans/{part}.zip",), sha256, size, _in_folder.format(part, "jpg"))
+        for part, sha256, size in parts
+    )
     return OpenDataset("beans", archives, 3, 1295, "MIT", "https://github.com/AI-Lab-Makerere/ibean")
 
 
 def _eurosat():
-    mirror = "https://huggingface.co/datasets/torchgeo/eurosat/resolve/c877bcd43f099cd0196738f714544e355477f3fd/EuroSAT.zip"
-    archive = Archive((mirror, "http://madm.dfki.de/files/sentinel/EuroSAT.zip"), "8ebea626349354c5328b142b96d0430e647051f26efc2dc974c843f25ecf70bd",
-                      94_280_567, _in_folder.format("2750", "jpg"))
+    mirror = (
+        "https://huggingface.co/datasets/torchgeo/eurosat/resolve/c877bcd43f099cd0196738f714544e355477f3fd/EuroSAT.zip"
+    )
+    archive = Archive(
+        (mirror, "http://madm.dfki.de/files/sentinel/EuroSAT.zip"),
+        "8ebea626349354c5328b142b96d0430e647051f26efc2dc974c843f25ecf70bd",
+        94_280_567,
+        _in_folder.format("2750", "jpg"),
+    )
     return OpenDataset("eurosat", (archive,), 10, 27000, "MIT", "https://github.com/phelber/EuroSAT")
 
 
 def _pets():
-    archive = Archive(("https://thor.robots.ox.ac.uk/~vgg/data/pets/images.tar.gz",), "67195c5e1c01f1ab5f9b6a5d22b8c27a580d896ece458917e61d459337fa318d",
-                      791_918_971, r"images/(?P<file>(?P<class>[A-Za-z][A-Za-z_]*)_\d+\.jpg)")
+    archive = Archive(
+        ("https://thor.robots.ox.ac.uk/~vgg/data/pets/images.tar.gz",),
+        "67195c5e1c01f1ab5f9b6a5d22b8c27a580d896ece458917e61d459337fa318d",
+        791_918_971,
+        r"images/(?P<file>(?P<class>[A-Za-z][A-Za-z_]*)_\d+\.jpg)",
+    )
     return OpenDataset("pets", (archive,), 37, 7390, "CC BY-SA 4.0", "https://www.robots.ox.ac.uk/~vgg/data/pets/")
 
 
 def _rock_paper_scissors():
-    parts = (("rps", "c2403444395842ad04c53612bad54b574443eae17a0723117a2ff87b9d72194f", 200_682_221),
-             ("rps-test-set", "c27ab9fa43ce40b2e453de711365b477f4424586edf0388116674fd320f07503", 29_516_758))
-    archives = tuple(Archive((f"{_google}download.tensorflow.org/data/{part}.zip",), sha256, size, _in_folder.format(part, "png"))
-                     for part, sha256, size in parts)
-    return OpenDataset("rock_paper_scissors", archives, 3, 2892, "CC BY 2.0", "https://laurencemoroney.com/datasets.html")
+    parts = (
+        ("rps", "c2403444395842ad04c53612bad54b574443eae17a0723117a2ff87b9d72194f", 200_682_221),
+        ("rps-test-set", "c27ab9fa43ce40b2e453de711365b477f4424586edf0388116674fd320f07503", 29_516_758),
+    )
+    archives = tuple(
+        Archive((f"{_google}download.tensorflow.org/data/{part}.zip",), sha256, size, _in_folder.format(part, "png"))
+        for part, sha256, size in parts
+    )
+    return OpenDataset(
+        "rock_paper_scissors", archives, 3, 2892, "CC BY 2.0", "https://laurencemoroney.com/datasets.html"
+    )
 
 # %% ../nbs/toolkit/07_downloads.ipynb #code-open-datasets-dataset-name-dataset
-OPEN_DATASETS = {dataset.name: dataset for dataset in (_flowers(), _beans(), _eurosat(), _pets(), _rock_paper_scissors())}
+OPEN_DATASETS = {
+    dataset.name: dataset for dataset in (_flowers(), _beans(), _eurosat(), _pets(), _rock_paper_scissors())
+}
 
 # %% ../nbs/toolkit/07_downloads.ipynb #code-onlyerrors
 class _OnlyErrors(logging.Filter):
@@ -126,15 +157,24 @@ def _download(name, archive, folder, progress):
         downloader = pooch.HTTPDownloader(progressbar=progress, chunk_size=2**18, timeout=30)
         try:
             with _quiet_pooch():
-                return Path(pooch.retrieve(url, known_hash=f"sha256:{archive.sha256}", fname="archive", path=folder, downloader=downloader))
+                return Path(
+                    pooch.retrieve(
+                        url, known_hash=f"sha256:{archive.sha256}", fname="archive", path=folder, downloader=downloader
+                    )
+                )
         except (requests.RequestException, ValueError) as error:
             wrong_file.append(isinstance(error, ValueError) and not isinstance(error, requests.RequestException))
             reasons.append(f"{url}: {_reason(error)}")
     tried = "\n".join(reasons)
     if all(wrong_file):
-        raise ValueError(f"Expected a file of {_mb(archive.size)} MB with SHA-256 {archive.sha256} for {name!r}; it was not used, because what came is another:\n"
-                         f"{tried}\nA proxy or a login page may have answered in its place. {_instead(name)}")
-    raise ConnectionError(f"Expected {_mb(archive.size)} MB of {name!r} from the network; it did not come:\n{tried}\n{_instead(name)}")
+        raise ValueError(
+            f"Expected a file of {_mb(archive.size)} MB with SHA-256 {archive.sha256} for {name!r}; it was not used, "
+            "because what came is another:\n"
+            f"{tried}\nA proxy or a login page may have answered in its place. {_instead(name)}"
+        )
+    raise ConnectionError(
+        f"Expected {_mb(archive.size)} MB of {name!r} from the network; it did not come:\n{tried}\n{_instead(name)}"
+    )
 
 
 def _mb(size):
@@ -142,11 +182,14 @@ def _mb(size):
 
 
 def _instead(name):
-    return (f"Try again with a working network, or get the images in another way, put them in a folder {name}/<class>/*.jpg, "
-            "and set TLCOURSE_DATA (or `data` in settings.ini) to the folder that contains it.")
+    return (
+        "Try again with a working network, or get the images in another way, put them in a folder "
+        f"{name}/<class>/*.jpg, "
+        "and set TLCOURSE_DATA (or `data` in settings.ini) to the folder that contains it."
+    )
 
 # %% ../nbs/toolkit/07_downloads.ipynb #code-expansion-4-images-are-compressed
-EXPANSION = 4   # images are compressed already: an archive that grows more than this is not a set of images
+EXPANSION = 4  # images are compressed already: an archive that grows more than this is not a set of images
 
 
 def _members(path):
@@ -165,7 +208,7 @@ def _members(path):
 
 
 def _safe(part):
-    return part not in ("", ".", "..") and not re.search(r'[/\\:\0]', part)
+    return part not in ("", ".", "..") and not re.search(r"[/\\:\0]", part)
 
 # %% ../nbs/toolkit/07_downloads.ipynb #code-extract
 def _extract(path, pattern, folder, prefix):
@@ -175,26 +218,30 @@ def _extract(path, pattern, folder, prefix):
         if not match or not (_safe(match["class"]) and _safe(match["file"])):
             continue
         target = folder / match["class"] / match["file"]
-        if target.exists():   # another part has a file of that name
+        if target.exists():  # another part has a file of that name
             target = target.with_name(f"{prefix}-{target.name}")
         target.parent.mkdir(exist_ok=True)
         with open_member() as source, open(target, "xb") as file:
             while block := source.read(2**18):
                 room -= len(block)
                 if room < 0:
-                    raise ValueError(f"Expected images that take at most {EXPANSION} times the archive's {_mb(path.stat().st_size)} MB; "
-                                     f"there is more in it, so it was not unpacked ({name!r} was next).")
+                    raise ValueError(
+                        f"Expected images that take at most {EXPANSION} times the archive's "
+                        f"{_mb(path.stat().st_size)} MB; "
+                        f"there is more in it, so it was not unpacked ({name!r} was next)."
+                    )
                 file.write(block)
 
 # %% ../nbs/toolkit/07_downloads.ipynb #code-fetch
 def fetch(
-    name: str,                          # a key of `OPEN_DATASETS`
-    folder: str | Path | None = None,   # where to put the folder `name`; `datasets` in the cache folder by default
-    progress: bool = True,              # show a progress bar
-) -> Path:                              # the folder with one folder of images a class
+    name: str,  # a key of `OPEN_DATASETS`
+    folder: str | Path | None = None,  # where to put the folder `name`; `datasets` in the cache folder by default
+    progress: bool = True,  # show a progress bar
+) -> Path:  # the folder with one folder of images a class
     """The folder of an open data set, downloaded first where it is not on this machine
 
-    Raises `ValueError` for an unknown name or a file that is not the expected one, `ConnectionError` where no address answers with it, `OSError` where the disk is full.
+    Raises `ValueError` for an unknown name or a file that is not the expected one, `ConnectionError` where no address
+    answers with it, `OSError` where the disk is full.
     """
     if name not in OPEN_DATASETS:
         raise ValueError(f"Expected one of {', '.join(OPEN_DATASETS)}; {name!r} came.")
@@ -216,15 +263,24 @@ def fetch(
                 _extract(path, archive.pattern, made, prefix=f"part{number}")
                 path.unlink()
         except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
-            raise ValueError(f"Expected an archive that can be unpacked for {name!r}; {error}. {_instead(name)}") from error
+            raise ValueError(
+                f"Expected an archive that can be unpacked for {name!r}; {error}. {_instead(name)}"
+            ) from error
         except ConnectionError:
             raise
         except OSError as error:
-            raise OSError(error.errno, f"{name!r} could not be written to {parent}: {error.strerror or error}. It needs about {_mb(needed)} MB, "
-                          f"{_mb(shutil.disk_usage(parent).free)} MB are free. Nothing was kept. Set TLCOURSE_CACHE to a folder with room.") from error
+            raise OSError(
+                error.errno,
+                f"{name!r} could not be written to {parent}: {error.strerror or error}. It needs about {_mb(needed)} "
+                "MB, "
+                f"{_mb(shutil.disk_usage(parent).free)} MB are free. Nothing was kept. Set TLCOURSE_CACHE to a folder "
+                "with room.",
+            ) from error
         found = sum(1 for _ in made.iterdir())
         if found != dataset.classes:
-            raise ValueError(f"Expected {dataset.classes} classes of {name!r}; {found} came out of the archive. {_instead(name)}")
+            raise ValueError(
+                f"Expected {dataset.classes} classes of {name!r}; {found} came out of the archive. {_instead(name)}"
+            )
         try:
             os.rename(made, final)
         except OSError:
@@ -240,5 +296,7 @@ def _complete(folder):
 def _check_disk(name, folder, needed):
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise OSError(f"Expected {_mb(needed)} MB of free disk for {name!r} in {folder}; {_mb(free)} MB are available. "
-                      "Free some, or set TLCOURSE_CACHE to a folder with room.")
+        raise OSError(
+            f"Expected {_mb(needed)} MB of free disk for {name!r} in {folder}; {_mb(free)} MB are available. "
+            "Free some, or set TLCOURSE_CACHE to a folder with room."
+        )

@@ -12,8 +12,8 @@ import numpy as np
 
 # %% ../nbs/toolkit/24_duplicates.ipynb #code-exact-groups
 def exact_groups(
-    digests: Sequence,   # what stands for the pixels of each image, n strings; None for one without pixels
-) -> list[list[int]]:    # groups of two or more images, each in order
+    digests: Sequence,  # what stands for the pixels of each image, n strings; None for one without pixels
+) -> list[list[int]]:  # groups of two or more images, each in order
     "The images with equal digests"
     members = {}
     for image, digest in enumerate(digests):
@@ -22,18 +22,20 @@ def exact_groups(
     return [images for images in members.values() if len(images) > 1]
 
 # %% ../nbs/toolkit/24_duplicates.ipynb #code-limits
-COARSE = 0.85    # correlation of the thumbnails from which a pair is looked at again
-ALIGNED = 0.9    # correlation of the smoothed thumbnails after the best shift
-DETAIL = 0.75    # correlation of what is left without the smooth part, after the best shift
-SHIFT = 2        # pixels of the thumbnail either way
+COARSE = 0.85  # correlation of the thumbnails from which a pair is looked at again
+ALIGNED = 0.9  # correlation of the smoothed thumbnails after the best shift
+DETAIL = 0.75  # correlation of what is left without the smooth part, after the best shift
+SHIFT = 2  # pixels of the thumbnail either way
 
 
 def near_groups(
     thumbnails: np.ndarray,  # grey values, shape (n, 32, 32)
-) -> list[list[int]]:        # groups of two or more images, each in order
-    """The images that show the same picture: compressed again, resized, a little brighter or darker, or cut by up to 2 % at each border
+) -> list[list[int]]:  # groups of two or more images, each in order
+    """The images that show the same picture: compressed again, resized, a little brighter or darker, or cut by up to 2
+    % at each border
 
-    Mirrored and turned copies are not found, nor pictures with no more contrast than 2 grey levels. Pairs join into groups: where a is like b and b like c, all three are in one.
+    Mirrored and turned copies are not found, nor pictures with no more contrast than 2 grey levels. Pairs join into
+    groups: where a is like b and b like c, all three are in one.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -41,7 +43,9 @@ def near_groups(
     thumbnails = np.asarray(thumbnails, np.float32)
     first, second = _alike(thumbnails)
     count = len(thumbnails)
-    _, group = connected_components(coo_array((np.ones(len(first)), (first, second)), shape=(count, count)), directed=False)
+    _, group = connected_components(
+        coo_array((np.ones(len(first)), (first, second)), shape=(count, count)), directed=False
+    )
     members = {}
     for image, number in enumerate(group):
         members.setdefault(number, []).append(image)
@@ -80,10 +84,10 @@ def _alike(thumbnails):
 
 def _agree(images, first, second, limit):
     side = images.shape[1]
-    inner = _unit(images[first, SHIFT:side - SHIFT, SHIFT:side - SHIFT].reshape(len(first), -1))
+    inner = _unit(images[first, SHIFT : side - SHIFT, SHIFT : side - SHIFT].reshape(len(first), -1))
     best = np.full(len(first), -1.0)
     for down in range(2 * SHIFT + 1):
         for right in range(2 * SHIFT + 1):
-            moved = images[second, down:down + side - 2 * SHIFT, right:right + side - 2 * SHIFT]
+            moved = images[second, down : down + side - 2 * SHIFT, right : right + side - 2 * SHIFT]
             best = np.maximum(best, np.einsum("ij,ij->i", inner, _unit(moved.reshape(len(second), -1))))
     return best >= limit

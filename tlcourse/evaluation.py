@@ -7,6 +7,7 @@ __all__ = ['Evaluation', 'evaluate']
 
 # %% ../nbs/toolkit/16_evaluation.ipynb #code-export
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,11 +16,17 @@ from .image_data import ImageData, blank_figure, draw_grid
 from .inference import inference_function, run_over
 from .texts import text
 
+if TYPE_CHECKING:
+    import keras
+    import matplotlib.figure
+
 # %% ../nbs/toolkit/16_evaluation.ipynb #code-evaluation
 @dataclass(frozen=True)
 class Evaluation:
-    "What a model did on a set of images: `accuracy`, `interval`, `per_class`, `confusion`, `mistakes()` and their figures"
-    data: ImageData            # the images it was tested on
+    """What a model did on a set of images: `accuracy`, `interval`, `per_class`, `confusion`, `mistakes()` and their
+    figures"""
+
+    data: ImageData  # the images it was tested on
     probabilities: np.ndarray  # what it gave, shape (n, classes)
 
     @property
@@ -47,9 +54,12 @@ class Evaluation:
         from sklearn.metrics import precision_recall_fscore_support
 
         precision, recall, f1, images = precision_recall_fscore_support(
-            self.data.labels, self.predicted, labels=range(len(self.data.class_names)), zero_division=np.nan)
-        return pd.DataFrame({"images": images, "precision": precision, "recall": recall, "f1": f1},
-                            index=pd.Index(self.data.class_names, name="class"))
+            self.data.labels, self.predicted, labels=range(len(self.data.class_names)), zero_division=np.nan
+        )
+        return pd.DataFrame(
+            {"images": images, "precision": precision, "recall": recall, "f1": f1},
+            index=pd.Index(self.data.class_names, name="class"),
+        )
 
     @property
     def confusion(self) -> pd.DataFrame:  # rows: actual class, columns: predicted class
@@ -63,25 +73,44 @@ class Evaluation:
     def mistakes(self) -> pd.DataFrame:  # index: the image in `data`; columns: actual, predicted, confidence
         "The images that were taken for another class, the most confident mistake first"
         names = np.array(self.data.class_names)
-        table = pd.DataFrame({"actual": names[self.data.labels], "predicted": names[self.predicted],
-                              "confidence": self.probabilities.max(axis=1)})
+        table = pd.DataFrame(
+            {
+                "actual": names[self.data.labels],
+                "predicted": names[self.predicted],
+                "confidence": self.probabilities.max(axis=1),
+            }
+        )
         return table[self.predicted != self.data.labels].sort_values("confidence", ascending=False, kind="stable")
 
-    def draw_mistakes(self,
-        count: int = 8,     # how many of the most confident mistakes
-        columns: int = 8,   # images a row
-        figure: "matplotlib.figure.Figure | None" = None,  # noqa: F821  what to draw into; a new one of pyplot by default
-    ) -> "matplotlib.figure.Figure":  # noqa: F821
+    def draw_mistakes(
+        self,
+        count: int = 8,  # how many of the most confident mistakes
+        columns: int = 8,  # images a row
+        figure: "matplotlib.figure.Figure | None" = None,  # what to draw into; a new one of pyplot by default
+    ) -> "matplotlib.figure.Figure":  # the figure
         "The most confident mistakes as images"
         worst = self.mistakes().head(count)
         titles = [text("mistake", **row._asdict()) for row in worst.itertuples(index=False)]
         if worst.empty:
-            return draw_grid([np.full((64, 64, 3), 255, np.uint8)], [text("no mistakes")], text("mistakes", name=self.data.name), columns, figure)
-        return draw_grid([self.data.images[index] for index in worst.index], titles, text("mistakes", name=self.data.name), columns, figure)
+            return draw_grid(
+                [np.full((64, 64, 3), 255, np.uint8)],
+                [text("no mistakes")],
+                text("mistakes", name=self.data.name),
+                columns,
+                figure,
+            )
+        return draw_grid(
+            [self.data.images[index] for index in worst.index],
+            titles,
+            text("mistakes", name=self.data.name),
+            columns,
+            figure,
+        )
 
-    def draw_confusion(self,
-        figure: "matplotlib.figure.Figure | None" = None,  # noqa: F821  what to draw into; a new one of pyplot by default
-    ) -> "matplotlib.figure.Figure":  # noqa: F821
+    def draw_confusion(
+        self,
+        figure: "matplotlib.figure.Figure | None" = None,  # what to draw into; a new one of pyplot by default
+    ) -> "matplotlib.figure.Figure":  # the figure
         "The confusion table as a figure"
         table = self.confusion
         side = 2.4 + 0.42 * len(table)
@@ -94,20 +123,27 @@ class Evaluation:
                 axis.text(column, row, count, ha="center", va="center", color="white" if share > 0.5 else "black")
         axis.set_xticks(range(len(table)), table.columns, rotation=45, ha="right")
         axis.set_yticks(range(len(table)), table.index)
-        axis.set(xlabel=text("predicted"), ylabel=text("actual"), title=text("confusion", name=self.data.name, count=len(self.data)))
+        axis.set(
+            xlabel=text("predicted"),
+            ylabel=text("actual"),
+            title=text("confusion", name=self.data.name, count=len(self.data)),
+        )
         return figure
 
     def __str__(self):
         low, high = self.interval
-        return (f"accuracy {self.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}) on {len(self.data)} images of {self.data.name}\n\n"
-                f"{self.per_class.round(2).to_string()}\n\n{self.confusion.to_string()}")
+        return (
+            f"accuracy {self.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}) on {len(self.data)} images of "
+            f"{self.data.name}\n\n"
+            f"{self.per_class.round(2).to_string()}\n\n{self.confusion.to_string()}"
+        )
 
 # %% ../nbs/toolkit/16_evaluation.ipynb #code-evaluate
 def evaluate(
-    model: "keras.Model",   # noqa: F821  RGB pixels from 0 to 255 to class probabilities, as from build_classifier
-    data: ImageData,        # the images to test on
+    model: "keras.Model",  # RGB pixels from 0 to 255 to class probabilities, as from build_classifier
+    data: ImageData,  # the images to test on
     batch_size: int | None = None,  # images at a time; by default fewer for larger images
-) -> Evaluation:            # with `accuracy`, `interval`, `per_class`, `confusion`, `mistakes()`
+) -> Evaluation:  # with `accuracy`, `interval`, `per_class`, `confusion`, `mistakes()`
     """How a classifier does on a set of images, each seen once
 
     Raises `ValueError` where there are no images, or the model has another number of classes.
@@ -115,6 +151,8 @@ def evaluate(
     if not len(data):
         raise ValueError(f"Expected at least one image to evaluate on; {data.name!r} has none.")
     if model.output_shape[-1] != len(data.class_names):
-        raise ValueError(f"Expected a model with one output for each of the {len(data.class_names)} classes of {data.name!r}; "
-                         f"this one has {model.output_shape[-1]}. Build it with build_classifier(backbone, data.class_names).")
+        raise ValueError(
+            f"Expected a model with one output for each of the {len(data.class_names)} classes of {data.name!r}; "
+            f"this one has {model.output_shape[-1]}. Build it with build_classifier(backbone, data.class_names)."
+        )
     return Evaluation(data, run_over(inference_function(model), data, batch_size))

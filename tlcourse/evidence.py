@@ -19,10 +19,11 @@ from .texts import text
 @dataclass(frozen=True)
 class Estimate:
     "A measured mean and the interval that it is known to; times a number, it is in other units"
-    mean: float   # of what was measured
-    low: float    # lower end of the interval; minus infinity where one value says nothing of the spread
-    high: float   # upper end
-    count: int    # independent values behind it: pairs, tasks, images or groups of images
+
+    mean: float  # of what was measured
+    low: float  # lower end of the interval; minus infinity where one value says nothing of the spread
+    high: float  # upper end
+    count: int  # independent values behind it: pairs, tasks, images or groups of images
 
     @property
     def half(self) -> float:  # in the units of the mean
@@ -43,11 +44,12 @@ class Estimate:
 
 # %% ../nbs/toolkit/54_evidence.ipynb #code-export-def-mean-interval-values
 def mean_interval(
-    values: Sequence,                 # measured values, one for each seed, division or pair
-    within: Sequence | None = None,   # the task of each value: a task's values are averaged, and count as one
-    overlap: float = 0.0,             # test images for each training image, where each value comes from a new division of the same images
-    level: float = 0.95,              # of the interval
-) -> Estimate:                        # with the number of independent values as its `count`
+    values: Sequence,  # measured values, one for each seed, division or pair
+    within: Sequence | None = None,  # the task of each value: a task's values are averaged, and count as one
+    # test images for each training image, where each value comes from a new division of the same images
+    overlap: float = 0.0,
+    level: float = 0.95,  # of the interval
+) -> Estimate:  # with the number of independent values as its `count`
     """The mean and Student's t interval, corrected for divisions that share images (Nadeau and Bengio, 2003)
 
     Values that are not finite are an error, and so are none at all; of one value nothing is known but itself.
@@ -71,12 +73,12 @@ def mean_interval(
 
 
 def paired_difference(
-    first: Sequence,                  # measured values of one side
-    second: Sequence,                 # of the other, in the same order: the same seed, division or task
-    within: Sequence | None = None,   # the task of each pair, as for `mean_interval`
-    overlap: float = 0.0,             # test images for each training image, as for `mean_interval`
-    level: float = 0.95,              # of the interval
-) -> Estimate:                        # of first minus second
+    first: Sequence,  # measured values of one side
+    second: Sequence,  # of the other, in the same order: the same seed, division or task
+    within: Sequence | None = None,  # the task of each pair, as for `mean_interval`
+    overlap: float = 0.0,  # test images for each training image, as for `mean_interval`
+    level: float = 0.95,  # of the interval
+) -> Estimate:  # of first minus second
     "The mean of the differences, pair by pair, with its interval"
     first, second = np.asarray(first, float).ravel(), np.asarray(second, float).ravel()
     if len(first) != len(second):
@@ -85,12 +87,13 @@ def paired_difference(
 
 # %% ../nbs/toolkit/54_evidence.ipynb #code-export-def-accuracy-difference-first
 def accuracy_difference(
-    first: Sequence,                   # of each image, whether the first model is right
-    second: Sequence,                  # whether the second one is, on the same images in the same order
-    groups: Sequence | None = None,    # of each image, what it shares with others; None: images are independent
-    level: float = 0.95,               # of the interval
-) -> Estimate:                         # of the first accuracy minus the second; its count is the number of groups
-    "How much more often one model is right than another on the same images (Bonett and Price, 2012; groups as clusters)"
+    first: Sequence,  # of each image, whether the first model is right
+    second: Sequence,  # whether the second one is, on the same images in the same order
+    groups: Sequence | None = None,  # of each image, what it shares with others; None: images are independent
+    level: float = 0.95,  # of the interval
+) -> Estimate:  # of the first accuracy minus the second; its count is the number of groups
+    """How much more often one model is right than another on the same images (Bonett and Price, 2012; groups as
+    clusters)"""
     from scipy import stats
 
     difference = np.asarray(first, bool).astype(float).ravel() - np.asarray(second, bool).astype(float).ravel()
@@ -105,18 +108,20 @@ def accuracy_difference(
     middle = total.sum() / size.sum()
     spread = np.sqrt(((total - middle * size) ** 2).sum()) / size.sum()
     half = stats.norm.ppf((1 + level) / 2) if groups is None else stats.t.ppf((1 + level) / 2, len(by_group) + 1)
-    return Estimate(float(difference.mean()), float(middle - half * spread), float(middle + half * spread), len(by_group))
+    return Estimate(
+        float(difference.mean()), float(middle - half * spread), float(middle + half * spread), len(by_group)
+    )
 
 # %% ../nbs/toolkit/54_evidence.ipynb #code-export-held-missed-not-decided
 HELD, MISSED, NOT_DECIDED = "held", "missed", "not decided"
 
 
 def verdict(
-    measured: Estimate,       # with its interval
-    above: float = -np.inf,   # the guess says: more than this
-    below: float = np.inf,    # and less than this
-    guess: bool = True,       # False: the guess says that it is not so
-) -> str:                     # "held", "missed" or "not decided"
+    measured: Estimate,  # with its interval
+    above: float = -np.inf,  # the guess says: more than this
+    below: float = np.inf,  # and less than this
+    guess: bool = True,  # False: the guess says that it is not so
+) -> str:  # "held", "missed" or "not decided"
     "Whether a range of values is what was measured; the ends themselves are outside, so that a tie decides nothing"
     if above < measured.low and measured.high < below:
         return HELD if guess else MISSED
@@ -128,7 +133,9 @@ def verdict(
 def _table(rows, title):
     "Rows of guess, what was measured, its interval and the verdict"
     columns = [text("verdict: guess"), text("verdict: measured"), text("verdict: interval"), text("verdict")]
-    table = pd.DataFrame.from_dict({name: (*row[:-1], text(f"verdict: {row[-1]}")) for name, row in rows.items()}, orient="index", columns=columns)
+    table = pd.DataFrame.from_dict(
+        {name: (*row[:-1], text(f"verdict: {row[-1]}")) for name, row in rows.items()}, orient="index", columns=columns
+    )
     return table.rename_axis(title)
 
 
@@ -139,11 +146,11 @@ def _interval(measured, digits):
 
 
 def check_guesses(
-    guesses: Mapping,     # name: the number that was guessed
-    measured: Mapping,    # name: an `Estimate`, or a number that no draw can change
-    within: float,        # a guess holds from so much below to so much above it
-    digits: int = 1,      # decimal places to show
-) -> pd.DataFrame:        # one row a guess: guess, measured, interval, verdict
+    guesses: Mapping,  # name: the number that was guessed
+    measured: Mapping,  # name: an `Estimate`, or a number that no draw can change
+    within: float,  # a guess holds from so much below to so much above it
+    digits: int = 1,  # decimal places to show
+) -> pd.DataFrame:  # one row a guess: guess, measured, interval, verdict
     "Guessed numbers against measured ones"
     rows = {}
     for name, guess in guesses.items():
@@ -152,16 +159,22 @@ def check_guesses(
             outcome = HELD if abs(guess - value) <= within else MISSED
             rows[name] = (guess, round(float(value), digits), text("verdict: exact"), outcome)
             continue
-        rows[name] = (guess, round(value.mean, digits), _interval(value, digits), verdict(value, guess - within, guess + within))
+        rows[name] = (
+            guess,
+            round(value.mean, digits),
+            _interval(value, digits),
+            verdict(value, guess - within, guess + within),
+        )
     return _table(rows, text("verdict: number", within=within))
 
 
 def check_statements(
-    guesses: Mapping,        # statement: whether the learner holds it for true
-    measured: Mapping,       # statement: an `Estimate` that the statement calls larger than `above`, or a fact, True or False
-    above: float = 0.0,      # what the statements are about: more than this
-    digits: int = 1,         # decimal places to show
-) -> pd.DataFrame:           # one row a statement: guess, measured, interval, verdict
+    guesses: Mapping,  # statement: whether the learner holds it for true
+    # statement: an `Estimate` that the statement calls larger than `above`, or a fact, True or False
+    measured: Mapping,
+    above: float = 0.0,  # what the statements are about: more than this
+    digits: int = 1,  # decimal places to show
+) -> pd.DataFrame:  # one row a statement: guess, measured, interval, verdict
     "Statements held for true or false, against differences that say which"
     rows = {}
     for name, guess in guesses.items():
@@ -169,34 +182,45 @@ def check_statements(
         if not isinstance(value, Estimate):
             rows[name] = (guess, bool(value), text("verdict: exact"), HELD if bool(guess) == bool(value) else MISSED)
             continue
-        rows[name] = (guess, round(value.mean, digits), _interval(value, digits), verdict(value, above=above, guess=bool(guess)))
+        rows[name] = (
+            guess,
+            round(value.mean, digits),
+            _interval(value, digits),
+            verdict(value, above=above, guess=bool(guess)),
+        )
     return _table(rows, text("verdict: statement"))
 
 
 def check_choice(
-    guess: str,                               # the column that the learner calls the best
-    scores: pd.DataFrame,                     # one column a candidate, one row a pair: a seed, a division, an image
-    best: str = "highest",                    # or "lowest"
-    difference: Callable = paired_difference,  # of two columns, with a `level`; `accuracy_difference` where the rows are images
-    factor: float = 1.0,                      # what differences are shown in: 100 for points
-    digits: int = 1,                          # decimal places to show
-) -> pd.DataFrame:                            # one row a rival, the strongest first: its lead over the guess, interval, verdict on the guess
+    guess: str,  # the column that the learner calls the best
+    scores: pd.DataFrame,  # one column a candidate, one row a pair: a seed, a division, an image
+    best: str = "highest",  # or "lowest"
+    # of two columns, with a `level`; `accuracy_difference` where the rows are images
+    difference: Callable = paired_difference,
+    factor: float = 1.0,  # what differences are shown in: 100 for points
+    digits: int = 1,  # decimal places to show
+) -> pd.DataFrame:  # one row a rival, the strongest first: its lead over the guess, interval, verdict on the guess
     """Whether the guessed candidate is the best, against each of the others
 
-    The guess held where it leads all others beyond doubt, and was missed where one leads it beyond doubt. The level of each
-    comparison is raised for the number of comparisons (Bonferroni), so that the whole table is wrong in at most one case of twenty.
+    The guess held where it leads all others beyond doubt, and was missed where one leads it beyond doubt. The level of
+    each comparison is raised for the number of comparisons (Bonferroni), so that the whole table is wrong in at most
+    one case of twenty.
     """
     if best not in ("highest", "lowest"):
         raise ValueError(f"Expected best to be 'highest' or 'lowest'; {best!r} came.")
     rivals = [name for name in scores.columns if name != guess]
     if guess not in scores.columns or not rivals:
-        raise ValueError(f"Expected one of {', '.join(map(str, scores.columns))}, and at least two candidates; {guess!r} came.")
+        raise ValueError(
+            f"Expected one of {', '.join(map(str, scores.columns))}, and at least two candidates; {guess!r} came."
+        )
     sign, level = (1 if best == "highest" else -1), 1 - 0.05 / len(rivals)
     leads = {name: sign * factor * difference(scores[name], scores[guess], level=level) for name in rivals}
     each = {name: verdict(lead, below=0) for name, lead in leads.items()}
     outcome = MISSED if MISSED in each.values() else HELD if set(each.values()) == {HELD} else NOT_DECIDED
     order = sorted(rivals, key=lambda name: -leads[name].mean)
-    rows = {name: (guess, round(leads[name].mean, digits), _interval(leads[name], digits), each[name]) for name in order}
+    rows = {
+        name: (guess, round(leads[name].mean, digits), _interval(leads[name], digits), each[name]) for name in order
+    }
     table = _table(rows, text("verdict: rival"))
     table.columns = [text("verdict: guess"), text("verdict: lead"), text("verdict: interval"), text("verdict: against")]
     return table.assign(**{text("verdict"): text(f"verdict: {outcome}")})

@@ -22,8 +22,8 @@ from .settings import cache_folder
 
 # %% ../nbs/toolkit/14_feature_cache.ipynb #code-digest
 def digest(
-    *parts,    # what the content depends on: arrays, bytes, texts, numbers, None, and tuples, lists or dicts of these
-) -> str:      # 32 hexadecimal digits
+    *parts,  # what the content depends on: arrays, bytes, texts, numbers, None, and tuples, lists or dicts of these
+) -> str:  # 32 hexadecimal digits
     "The name of an entry: equal for equal parts, another for any other; `TypeError` for what has no bytes of its own"
     state = hashlib.blake2b(digest_size=16)
     for part in parts:
@@ -53,8 +53,8 @@ def _feed(state, part):
         raise TypeError(f"Expected arrays, bytes, texts, numbers or lists of these; {type(part).__name__} came.")
 
 # %% ../nbs/toolkit/14_feature_cache.ipynb #code-magic-b-tlcache1-before-the
-_MAGIC = b"tlcache1"          # before the digest at the end of an entry
-_TAIL = len(_MAGIC) + 32      # the digest is SHA-256
+_MAGIC = b"tlcache1"  # before the digest at the end of an entry
+_TAIL = len(_MAGIC) + 32  # the digest is SHA-256
 _BLOCK = 1 << 22
 
 
@@ -64,9 +64,10 @@ def features_folder() -> Path:  # made if it was missing
 
 
 def open_entry(
-    key: str,                     # from digest
-) -> "np.memmap | None":          # read-only; None where there is no such entry, or none that can be trusted
-    "The array of an entry, mapped into memory after all its bytes were compared with their digest; a damaged one is said and removed"
+    key: str,  # from digest
+) -> "np.memmap | None":  # read-only; None where there is no such entry, or none that can be trusted
+    """The array of an entry, mapped into memory after all its bytes were compared with their digest; a damaged one is
+    said and removed"""
     path = features_folder() / f"{key}.npy"
     try:
         reason = _damage(path)
@@ -104,22 +105,22 @@ def _damage(path):
             state.update(block)
             left -= len(block)
         tail = file.read()
-    if tail[:len(_MAGIC)] != _MAGIC:
+    if tail[: len(_MAGIC)] != _MAGIC:
         return "its end is missing"
-    if tail[len(_MAGIC):] != state.digest():
+    if tail[len(_MAGIC) :] != state.digest():
         return "its bytes do not fit their digest"
     return None
 
 
 def write_entry(
-    key: str,                # from digest
-    batches: Iterator,       # arrays of rows, all of one shape but for their number
-    num_rows: int,           # rows in all
-) -> np.ndarray:             # the array, mapped read-only from the entry
+    key: str,  # from digest
+    batches: Iterator,  # arrays of rows, all of one shape but for their number
+    num_rows: int,  # rows in all
+) -> np.ndarray:  # the array, mapped read-only from the entry
     """Keep an array that comes in batches, without ever holding more than one of them
 
-    The entry appears when it is complete. Raises `OSError` where the disk is full or the folder cannot be written; what was
-    written until then is removed.
+    The entry appears when it is complete. Raises `OSError` where the disk is full or the folder cannot be written; what
+    was written until then is removed.
     """
     folder = features_folder()
     descriptor, name = tempfile.mkstemp(prefix=f"{key}.", suffix=".part", dir=folder)
@@ -154,16 +155,19 @@ def _header(dtype, shape):
     import io
 
     header = io.BytesIO()
-    np.lib.format.write_array_header_2_0(header, {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape})
+    np.lib.format.write_array_header_2_0(
+        header, {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    )
     return header.getvalue()
 
 # %% ../nbs/toolkit/14_feature_cache.ipynb #code-cached
 def cached(
-    key: str,                # from digest
-    compute: Callable,       # gives an iterator over batches of rows; called only where the entry is missing
-    num_rows: int,           # rows in all
-) -> np.ndarray:             # the rows: mapped from disk, or in memory where the disk cannot take them
-    "The array of an entry, computed and kept if it was not there; where it cannot be kept, that is said and the work goes on"
+    key: str,  # from digest
+    compute: Callable,  # gives an iterator over batches of rows; called only where the entry is missing
+    num_rows: int,  # rows in all
+) -> np.ndarray:  # the rows: mapped from disk, or in memory where the disk cannot take them
+    """The array of an entry, computed and kept if it was not there; where it cannot be kept, that is said and the work
+    goes on"""
     array = open_entry(key)
     if array is not None and len(array) == num_rows:
         return array
@@ -172,8 +176,12 @@ def cached(
         trim(keep=key)
         return array
     except OSError as error:
-        warnings.warn(f"The features could not be kept in {features_folder()} ({error.strerror or error}); they stay in memory this time. "
-                      "`tlcourse cache --clear` makes room; TLCOURSE_CACHE names another folder.", stacklevel=2)
+        warnings.warn(
+            f"The features could not be kept in {features_folder()} ({error.strerror or error}); they stay in memory "
+            "this time. "
+            "`tlcourse cache --clear` makes room; TLCOURSE_CACHE names another folder.",
+            stacklevel=2,
+        )
     return np.concatenate(list(compute()))
 
 # %% ../nbs/toolkit/14_feature_cache.ipynb #code-entries
@@ -185,8 +193,15 @@ def entries() -> pd.DataFrame:  # one row an entry, the one used last at the top
             array, stat = np.load(path, mmap_mode="r"), path.stat()
         except (OSError, ValueError, EOFError):
             continue  # being removed by another process, or damaged
-        rows.append({"entry": path.stem, "images": len(array), "shape of each": array.shape[1:], "mb": stat.st_size / 1e6,
-                     "last_used": pd.Timestamp.fromtimestamp(int(stat.st_mtime))})
+        rows.append(
+            {
+                "entry": path.stem,
+                "images": len(array),
+                "shape of each": array.shape[1:],
+                "mb": stat.st_size / 1e6,
+                "last_used": pd.Timestamp.fromtimestamp(int(stat.st_mtime)),
+            }
+        )
     table = pd.DataFrame(rows, columns=["entry", "images", "shape of each", "mb", "last_used"]).set_index("entry")
     return table.sort_values("last_used", ascending=False)
 
@@ -197,10 +212,11 @@ def clear() -> float:  # megabytes that were freed
 
 
 def trim(
-    keep: str | None = None,    # the key of an entry to leave in any case
-    limit_gb: float = 20.0,     # what the cache may hold, in gigabytes
-) -> float:                     # megabytes that were freed
-    "Remove the entries that were not used for longest until the rest fits, and what interrupted processes left a day ago"
+    keep: str | None = None,  # the key of an entry to leave in any case
+    limit_gb: float = 20.0,  # what the cache may hold, in gigabytes
+) -> float:  # megabytes that were freed
+    """Remove the entries that were not used for longest until the rest fits, and what interrupted processes left a day
+    ago"""
     paths, old, total = [], [], 0
     for path in features_folder().iterdir():
         try:

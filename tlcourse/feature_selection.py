@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -21,32 +22,44 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .texts import text
 
+if TYPE_CHECKING:
+    import matplotlib.figure
+
 # %% ../nbs/lessons/05_feature_selection.ipynb #code-correlationfilter
 class CorrelationFilter(SelectorMixin, BaseEstimator):
     """A scikit-learn selector that drops features which repeat others; it does not look at the labels
 
-    Of the most correlated pair, by the absolute value of Pearson's r, the feature with less variance goes, until no pair is
-    above `threshold` or `n_features_to_select` are left. Constant features say nothing and go before all others; one feature
-    always stays. `fit` raises `ValueError` for a threshold or a number out of range.
+    Of the most correlated pair, by the absolute value of Pearson's r, the feature with less variance goes, until no
+    pair is above `threshold` or `n_features_to_select` are left. Constant features say nothing and go before all
+    others; one feature always stays. `fit` raises `ValueError` for a threshold or a number out of range.
     """
-    def __init__(self,
-        threshold: float = 0.95,                  # the largest |r| of two features that stay, from 0 to 1
-        n_features_to_select: int | None = None,  # how many stay, whatever the threshold says; by default the threshold decides
+
+    def __init__(
+        self,
+        threshold: float = 0.95,  # the largest |r| of two features that stay, from 0 to 1
+        # how many stay, whatever the threshold says; by default the threshold decides
+        n_features_to_select: int | None = None,
     ):
         self.threshold = threshold
         self.n_features_to_select = n_features_to_select
 
-    def fit(self,
-        X: np.ndarray,               # features, shape (n, features), at least two rows
-        y: np.ndarray | None = None, # not looked at
-    ) -> "CorrelationFilter":        # itself, with `support_`, True for each feature that stays
+    def fit(
+        self,
+        X: np.ndarray,  # features, shape (n, features), at least two rows
+        y: np.ndarray | None = None,  # not looked at
+    ) -> "CorrelationFilter":  # itself, with `support_`, True for each feature that stays
         "The filter, fitted"
         X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         if not 0 <= self.threshold <= 1:
-            raise ValueError(f"Expected threshold from 0 to 1, as it is compared with |r|; {self.threshold!r} came. 0.95 is usual.")
+            raise ValueError(
+                f"Expected threshold from 0 to 1, as it is compared with |r|; {self.threshold!r} came. 0.95 is usual."
+            )
         count = self.n_features_to_select
         if count is not None and not 1 <= count <= X.shape[1]:
-            raise ValueError(f"Expected n_features_to_select from 1 to {X.shape[1]}, the number of features, or None; {count!r} came.")
+            raise ValueError(
+                f"Expected n_features_to_select from 1 to {X.shape[1]}, the number of features, or None; {count!r} "
+                "came."
+            )
         self.support_ = _without_repeats(X, self.threshold if count is None else -1.0, count or 1)
         return self
 
@@ -71,7 +84,7 @@ def _without_repeats(features, threshold, count):
     order = order[np.argsort(-strength[order], kind="stable")]
     stays, left = [True] * len(by_variance), len(by_variance)
     for start in range(0, len(order), 2**16):  # in pieces, for a list of all pairs would be large
-        piece = order[start:start + 2**16]
+        piece = order[start : start + 2**16]
         for one, other in zip(first[piece].tolist(), second[piece].tolist()):
             if left <= count:
                 break
@@ -86,13 +99,14 @@ def _without_repeats(features, threshold, count):
 @dataclass(frozen=True)
 class Method:
     "A way to select features: `family`, `make`, `source`, and what it needs"
-    family: str                 # "filter", "wrapper" or "embedded"
-    make: Callable              # from the number of features and a seed to an unfitted scikit-learn selector
-    asks: str                   # the question that it asks of a feature
-    source: str                 # the page or paper that it comes from
-    labels: bool = True         # whether it looks at the labels
-    negative: bool = True       # whether features may be below 0
-    images_per_class: int = 1   # how many images of each class it needs
+
+    family: str  # "filter", "wrapper" or "embedded"
+    make: Callable  # from the number of features and a seed to an unfitted scikit-learn selector
+    asks: str  # the question that it asks of a feature
+    source: str  # the page or paper that it comes from
+    labels: bool = True  # whether it looks at the labels
+    negative: bool = True  # whether features may be below 0
+    images_per_class: int = 1  # how many images of each class it needs
 
 # %% ../nbs/lessons/05_feature_selection.ipynb #code-filters
 def _filter(score):
@@ -100,6 +114,7 @@ def _filter(score):
         from sklearn.feature_selection import SelectKBest
 
         return SelectKBest(score, k=count)
+
     return make
 
 
@@ -146,8 +161,12 @@ def _recursive(count, seed):
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    return RFE(make_pipeline(StandardScaler(), RidgeClassifier(100.0)), n_features_to_select=count, step=0.1,
-               importance_getter="named_steps.ridgeclassifier.coef_")
+    return RFE(
+        make_pipeline(StandardScaler(), RidgeClassifier(100.0)),
+        n_features_to_select=count,
+        step=0.1,
+        importance_getter="named_steps.ridgeclassifier.coef_",
+    )
 
 
 def _sequential(count, seed):
@@ -164,8 +183,12 @@ def _lasso(count, seed):
     from sklearn.svm import LinearSVC
 
     model = LinearSVC(penalty="l1", dual=False, C=0.1, tol=1e-3, max_iter=5000, random_state=seed)
-    return SelectFromModel(make_pipeline(StandardScaler(), model), threshold=-np.inf, max_features=count,
-                           importance_getter="named_steps.linearsvc.coef_")
+    return SelectFromModel(
+        make_pipeline(StandardScaler(), model),
+        threshold=-np.inf,
+        max_features=count,
+        importance_getter="named_steps.linearsvc.coef_",
+    )
 
 
 def _permuted(features, labels, seed):
@@ -195,33 +218,95 @@ def _trees(count, seed):
 # %% ../nbs/lessons/05_feature_selection.ipynb #code-methods
 METHODS = {
     "variance": Method("filter", _filter(_variance), "how much it varies over the images", "numpy.var", labels=False),
-    "ANOVA F": Method("filter", _filter(_anova), "how far apart the class means are, against the spread within", "sklearn.feature_selection.f_classif"),
-    "chi-squared": Method("filter", _filter(_chi_squared), "how unevenly its sum is spread over the classes", "sklearn.feature_selection.chi2", negative=False),
-    "mutual information": Method("filter", _mutual_information, "how much it says about the class, in any shape", "sklearn.feature_selection.mutual_info_classif; Ross (2014)", images_per_class=2),
-    "correlation": Method("filter", lambda count, seed: CorrelationFilter(n_features_to_select=count), "whether it repeats another", "CorrelationFilter, of this lesson", labels=False),
-    "RFE": Method("wrapper", _recursive, "whether a ridge model has a small weight for it, asked again after each tenth went", "sklearn.feature_selection.RFE; Guyon et al. (2002)"),
-    "sequential": Method("wrapper", _sequential, "whether a 1-nearest-neighbour model gains most by it, one after the other", "sklearn.feature_selection.SequentialFeatureSelector", images_per_class=3),
-    "L1": Method("embedded", _lasso, "whether a linear model that pays for each weight keeps it", "sklearn.feature_selection.SelectFromModel, LinearSVC(penalty='l1')"),
-    "ridge": Method("embedded", _ridge, "how much worse a ridge model gets where the feature is shuffled", "sklearn.inspection.permutation_importance"),
-    "trees": Method("embedded", _trees, "how well random trees split by it", "sklearn.ensemble.ExtraTreesClassifier; Geurts et al. (2006)"),
+    "ANOVA F": Method(
+        "filter",
+        _filter(_anova),
+        "how far apart the class means are, against the spread within",
+        "sklearn.feature_selection.f_classif",
+    ),
+    "chi-squared": Method(
+        "filter",
+        _filter(_chi_squared),
+        "how unevenly its sum is spread over the classes",
+        "sklearn.feature_selection.chi2",
+        negative=False,
+    ),
+    "mutual information": Method(
+        "filter",
+        _mutual_information,
+        "how much it says about the class, in any shape",
+        "sklearn.feature_selection.mutual_info_classif; Ross (2014)",
+        images_per_class=2,
+    ),
+    "correlation": Method(
+        "filter",
+        lambda count, seed: CorrelationFilter(n_features_to_select=count),
+        "whether it repeats another",
+        "CorrelationFilter, of this lesson",
+        labels=False,
+    ),
+    "RFE": Method(
+        "wrapper",
+        _recursive,
+        "whether a ridge model has a small weight for it, asked again after each tenth went",
+        "sklearn.feature_selection.RFE; Guyon et al. (2002)",
+    ),
+    "sequential": Method(
+        "wrapper",
+        _sequential,
+        "whether a 1-nearest-neighbour model gains most by it, one after the other",
+        "sklearn.feature_selection.SequentialFeatureSelector",
+        images_per_class=3,
+    ),
+    "L1": Method(
+        "embedded",
+        _lasso,
+        "whether a linear model that pays for each weight keeps it",
+        "sklearn.feature_selection.SelectFromModel, LinearSVC(penalty='l1')",
+    ),
+    "ridge": Method(
+        "embedded",
+        _ridge,
+        "how much worse a ridge model gets where the feature is shuffled",
+        "sklearn.inspection.permutation_importance",
+    ),
+    "trees": Method(
+        "embedded",
+        _trees,
+        "how well random trees split by it",
+        "sklearn.ensemble.ExtraTreesClassifier; Geurts et al. (2006)",
+    ),
 }
 
 
 def methods_table() -> pd.DataFrame:  # one row a method: family, what it asks, needs, source
     "The methods of `METHODS`, and what each asks and needs"
+
     def needs(method):
         found = ["labels"] * method.labels + ["no value below 0"] * (not method.negative)
-        return ", ".join(found + [f"{method.images_per_class} images a class"] * (method.images_per_class > 1)) or "nothing"
+        return (
+            ", ".join(found + [f"{method.images_per_class} images a class"] * (method.images_per_class > 1))
+            or "nothing"
+        )
 
-    return pd.DataFrame({name: {"family": method.family, "asks of a feature": method.asks, "needs": needs(method), "source": method.source}
-                         for name, method in METHODS.items()}).T.rename_axis("method")
+    return pd.DataFrame(
+        {
+            name: {
+                "family": method.family,
+                "asks of a feature": method.asks,
+                "needs": needs(method),
+                "source": method.source,
+            }
+            for name, method in METHODS.items()
+        }
+    ).T.rename_axis("method")
 
 # %% ../nbs/lessons/05_feature_selection.ipynb #code-make-selector
 def make_selector(
     method: str = "ANOVA F",  # one of `METHODS`
-    count: int = 32,          # how many features stay
-    seed: int = 0,            # decides random choices, of mutual information, L1, ridge and trees
-) -> SelectorMixin:           # a scikit-learn selector, not fitted yet: for a Pipeline
+    count: int = 32,  # how many features stay
+    seed: int = 0,  # decides random choices, of mutual information, L1, ridge and trees
+) -> SelectorMixin:  # a scikit-learn selector, not fitted yet: for a Pipeline
     "A scikit-learn selector by name; `ValueError` with the nearest known name for an unknown one"
     if method not in METHODS:
         near = difflib.get_close_matches(str(method).lower(), [name.lower() for name in METHODS], n=1, cutoff=0.4)
@@ -231,16 +316,16 @@ def make_selector(
 
 # %% ../nbs/lessons/05_feature_selection.ipynb #code-select
 def select(
-    features: np.ndarray,             # training features, shape (n, features)
-    labels: np.ndarray | None = None, # their classes, shape (n,); None for the methods that do not look at them
-    method: str = "ANOVA F",          # one of `METHODS`
-    count: int = 32,                  # how many features stay, fewer than there are
-    seed: int = 0,                    # decides random choices, of mutual information, L1, ridge and trees
-) -> SelectorMixin:                   # a fitted scikit-learn selector: `get_support()` says which stay, `transform(features)` keeps them
+    features: np.ndarray,  # training features, shape (n, features)
+    labels: np.ndarray | None = None,  # their classes, shape (n,); None for the methods that do not look at them
+    method: str = "ANOVA F",  # one of `METHODS`
+    count: int = 32,  # how many features stay, fewer than there are
+    seed: int = 0,  # decides random choices, of mutual information, L1, ridge and trees
+) -> SelectorMixin:  # a fitted scikit-learn selector: `get_support()` says which stay, `transform(features)` keeps them
     """The selector that training images choose; give it no test image
 
-    Raises `ValueError` for features that are not finite or not two-dimensional, labels that do not fit, only one class, as
-    many features as there are, values below 0 for "chi-squared", or too few images of a class.
+    Raises `ValueError` for features that are not finite or not two-dimensional, labels that do not fit, only one class,
+    as many features as there are, values below 0 for "chi-squared", or too few images of a class.
     """
     selector = make_selector(method, count, seed)
     features, labels = _checked(features, labels, method, count)
@@ -250,49 +335,75 @@ def select(
 def _checked(features, labels, method, count):
     features, needs = np.asarray(features), METHODS[method]
     if features.ndim != 2:
-        raise ValueError(f"Expected features of shape (images, features), one row an image; {features.shape} came. "
-                         "Pool feature maps first: features.mean(axis=(1, 2)).")
+        raise ValueError(
+            f"Expected features of shape (images, features), one row an image; {features.shape} came. "
+            "Pool feature maps first: features.mean(axis=(1, 2))."
+        )
     if not np.isfinite(features).all():
         rows, columns = np.nonzero(~np.isfinite(features))
-        raise ValueError(f"Expected finite features; {len(rows)} values are NaN or infinite, the first in row {rows[0]}, column {columns[0]}. "
-                         "Leave those rows out, or fill them with sklearn.impute.SimpleImputer, fitted on the training part.")
+        raise ValueError(
+            f"Expected finite features; {len(rows)} values are NaN or infinite, the first in row {rows[0]}, column "
+            f"{columns[0]}. "
+            "Leave those rows out, or fill them with sklearn.impute.SimpleImputer, fitted on the training part."
+        )
     if not isinstance(count, (int, np.integer)) or not 1 <= count < features.shape[1]:
-        raise ValueError(f"Expected count as a whole number from 1 to {features.shape[1] - 1}, fewer than the {features.shape[1]} features; {count!r} came. "
-                         "Choose fewer, or train on all features without selecting.")
+        raise ValueError(
+            f"Expected count as a whole number from 1 to {features.shape[1] - 1}, fewer than the {features.shape[1]} "
+            f"features; {count!r} came. "
+            "Choose fewer, or train on all features without selecting."
+        )
     if not needs.negative and features.min() < 0:
-        raise ValueError(f"Expected features of 0 or more for {method!r}, which takes them for amounts; {(features < 0).sum()} values below 0 came. "
-                         "Select before you standardise (what comes out of a ReLU is not below 0), scale with MinMaxScaler, or use 'ANOVA F'.")
+        raise ValueError(
+            f"Expected features of 0 or more for {method!r}, which takes them for amounts; {(features < 0).sum()} "
+            "values below 0 came. "
+            "Select before you standardise (what comes out of a ReLU is not below 0), scale with MinMaxScaler, or use "
+            "'ANOVA F'."
+        )
     if labels is None:
         if needs.labels:
             without = " or ".join(repr(name) for name, other in METHODS.items() if not other.labels)
-            raise ValueError(f"Expected labels for {method!r}; none came. Pass the classes of the training images, or use {without}, which look at no label.")
+            raise ValueError(
+                f"Expected labels for {method!r}; none came. Pass the classes of the training images, or use "
+                f"{without}, which look at no label."
+            )
         return features, None
     labels = np.asarray(labels)
     if labels.shape != (len(features),):
-        raise ValueError(f"Expected one label for each of the {len(features)} rows of features; labels of shape {labels.shape} came. "
-                         "One-hot labels become class numbers by labels.argmax(axis=1).")
+        raise ValueError(
+            f"Expected one label for each of the {len(features)} rows of features; labels of shape {labels.shape} "
+            "came. "
+            "One-hot labels become class numbers by labels.argmax(axis=1)."
+        )
     classes, counts = np.unique(labels, return_counts=True)
     if needs.labels and len(classes) < 2:
-        raise ValueError(f"Expected images of at least two classes for {method!r}; all {len(labels)} are of class {classes[0]}. "
-                         "Add images of another class, or divide the data with splitting.split(how='stratified').")
+        raise ValueError(
+            f"Expected images of at least two classes for {method!r}; all {len(labels)} are of class {classes[0]}. "
+            "Add images of another class, or divide the data with splitting.split(how='stratified')."
+        )
     if needs.labels and counts.min() < needs.images_per_class:
-        raise ValueError(f"Expected at least {needs.images_per_class} training images of each class for {method!r}; class {classes[counts.argmin()]} has {counts.min()}. "
-                         "Add images, or use 'ANOVA F'.")
+        raise ValueError(
+            f"Expected at least {needs.images_per_class} training images of each class for {method!r}; class "
+            f"{classes[counts.argmin()]} has {counts.min()}. "
+            "Add images, or use 'ANOVA F'."
+        )
     return features, labels
 
 # %% ../nbs/lessons/05_feature_selection.ipynb #code-measure
 def measure(
-    features: np.ndarray,    # shape (n, features)
-    labels: np.ndarray,      # their classes, shape (n,)
-    folds: Iterable,         # pairs (training rows, test rows), as the `split` of a scikit-learn splitter gives them
+    features: np.ndarray,  # shape (n, features)
+    labels: np.ndarray,  # their classes, shape (n,)
+    folds: Iterable,  # pairs (training rows, test rows), as the `split` of a scikit-learn splitter gives them
     methods: Iterable = ("ANOVA F", "correlation", "L1", "trees"),  # which of `METHODS`
     counts: Iterable = (8, 32, 128),  # how many features stay
-    classifier: BaseEstimator | None = None,  # an unfitted scikit-learn classifier; by default logistic regression on standardised features
-    seed: int = 0,           # decides random choices of the methods
-) -> pd.DataFrame:           # one row a fold, method and count: fold, method, features, accuracy, and selecting and learning, in seconds of processor time
-    """Accuracy and processor time against the number of features kept, the choice made by the training rows of each fold
+    # an unfitted scikit-learn classifier; by default logistic regression on standardised features
+    classifier: BaseEstimator | None = None,
+    seed: int = 0,  # decides random choices of the methods
+) -> pd.DataFrame:  # one row a fold, method and count, with accuracy and CPU seconds of selecting and learning
+    """Accuracy and processor time against the number of features kept, the choice made by the training rows of each
+    fold
 
-    Method "all" is the model on every feature. Raises `ValueError` where a fold has a row on both sides, or as `select` does.
+    Method "all" is the model on every feature. Raises `ValueError` where a fold has a row on both sides, or as `select`
+    does.
     """
     features, labels = np.asarray(features), np.asarray(labels)
     if classifier is None:
@@ -304,24 +415,40 @@ def measure(
     rows = []
     for fold, (train, test) in enumerate(folds):
         if len(shared := np.intersect1d(np.arange(len(features))[train], np.arange(len(features))[test])):
-            raise ValueError(f"Expected training and test rows apart; fold {fold} has {len(shared)} rows on both sides, such as row {shared[0]}. "
-                             "Divide with splitting.split or a splitter of sklearn.model_selection.")
+            raise ValueError(
+                f"Expected training and test rows apart; fold {fold} has {len(shared)} rows on both sides, such as "
+                f"row {shared[0]}. "
+                "Divide with splitting.split or a splitter of sklearn.model_selection."
+            )
         for method, count in [("all", features.shape[1]), *((method, count) for method in methods for count in counts)]:
             started = time.process_time()
-            chosen = np.arange(count) if method == "all" else select(features[train], labels[train], method, count, seed).get_support(indices=True)
+            chosen = (
+                np.arange(count)
+                if method == "all"
+                else select(features[train], labels[train], method, count, seed).get_support(indices=True)
+            )
             selected = time.process_time()
             model = clone(classifier).fit(features[train][:, chosen], labels[train])
             learned = time.process_time()
             accuracy = (model.predict(features[test][:, chosen]) == labels[test]).mean()
-            rows.append({"fold": fold, "method": method, "features": len(chosen), "accuracy": accuracy,
-                         "selecting": selected - started, "learning": learned - selected})
+            rows.append(
+                {
+                    "fold": fold,
+                    "method": method,
+                    "features": len(chosen),
+                    "accuracy": accuracy,
+                    "selecting": selected - started,
+                    "learning": learned - selected,
+                }
+            )
     return pd.DataFrame(rows)
 
 # %% ../nbs/lessons/05_feature_selection.ipynb #code-summarise
 def summarise(
     measured: pd.DataFrame,  # from measure, two folds or more
-) -> pd.DataFrame:           # one row a method and count: accuracy, half, gain, half of gain, all in points
-    "Mean accuracy in percent and its gain over all features on the same folds, each with half its 95 % interval over the folds (Student's t)"
+) -> pd.DataFrame:  # one row a method and count: accuracy, half, gain, half of gain, all in points
+    """Mean accuracy in percent and its gain over all features on the same folds, each with half its 95 % interval over
+    the folds (Student's t)"""
     from scipy import stats
 
     wide = 100 * measured.pivot(index="fold", columns=["method", "features"], values="accuracy")
@@ -330,16 +457,37 @@ def summarise(
     wide = wide[list(order.itertuples(index=False, name=None))]
     gains = wide.sub(every, axis=0)
     half = stats.t.ppf(0.975, len(wide) - 1)
-    return pd.DataFrame({"accuracy": wide.mean(), "half": half * wide.sem(), "gain": gains.mean(), "half of gain": half * gains.sem()})
+    return pd.DataFrame(
+        {"accuracy": wide.mean(), "half": half * wide.sem(), "gain": gains.mean(), "half of gain": half * gains.sem()}
+    )
 
 # %% ../nbs/lessons/05_feature_selection.ipynb #code-draw
-_looks = dict(zip(METHODS, zip(["#56B4E9", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#D55E00", "#000000", "#882255", "#44AA99", "#999933"], "os^DvP*XdH")))
+_looks = dict(
+    zip(
+        METHODS,
+        zip(
+            [
+                "#56B4E9",
+                "#0072B2",
+                "#009E73",
+                "#CC79A7",
+                "#E69F00",
+                "#D55E00",
+                "#000000",
+                "#882255",
+                "#44AA99",
+                "#999933",
+            ],
+            "os^DvP*XdH",
+        ),
+    )
+)
 
 
 def draw_accuracy(
     measured: pd.DataFrame,  # from measure, two folds or more
-    name: str = "",          # what the features are of, for the title
-) -> "matplotlib.figure.Figure":  # noqa: F821
+    name: str = "",  # what the features are of, for the title
+) -> "matplotlib.figure.Figure":  # the figure
     "The accuracy of each method against the number of features kept, with 95 % intervals, beside that of all features"
     import matplotlib.pyplot as plt
 
@@ -347,28 +495,54 @@ def draw_accuracy(
     every = table.loc["all"].iloc[0]
     figure, axis = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
     plt.close(figure)
-    axis.axhline(every["accuracy"], color="grey", linestyle="--", linewidth=1, label=text("selection: all", count=table.loc["all"].index[0]))
-    axis.axhspan(every["accuracy"] - every["half"], every["accuracy"] + every["half"], color="grey", alpha=0.15, linewidth=0)
+    axis.axhline(
+        every["accuracy"],
+        color="grey",
+        linestyle="--",
+        linewidth=1,
+        label=text("selection: all", count=table.loc["all"].index[0]),
+    )
+    axis.axhspan(
+        every["accuracy"] - every["half"], every["accuracy"] + every["half"], color="grey", alpha=0.15, linewidth=0
+    )
     methods = [method for method in _looks if method in table.index]
     for number, method in enumerate(methods):
         colour, marker = _looks[method]
         rows = table.loc[method]
         shift = 1.035 ** (number - (len(methods) - 1) / 2)  # so that bars of one count stand side by side
-        axis.errorbar(rows.index * shift, rows["accuracy"], rows["half"], color=colour, marker=marker, markersize=5, linewidth=1, capsize=2, label=method)
+        axis.errorbar(
+            rows.index * shift,
+            rows["accuracy"],
+            rows["half"],
+            color=colour,
+            marker=marker,
+            markersize=5,
+            linewidth=1,
+            capsize=2,
+            label=method,
+        )
     _axes_by_count(axis, table)
-    axis.set(ylabel=text("test accuracy"), title=text("selection: accuracy", name=name, folds=measured["fold"].nunique()))
+    axis.set(
+        ylabel=text("test accuracy"), title=text("selection: accuracy", name=name, folds=measured["fold"].nunique())
+    )
     axis.legend(frameon=False, fontsize=8, ncols=1, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
 def draw_time(
     measured: pd.DataFrame,  # from measure
-    name: str = "",          # what the features are of, for the title
-) -> "matplotlib.figure.Figure":  # noqa: F821
+    name: str = "",  # what the features are of, for the title
+) -> "matplotlib.figure.Figure":  # the figure
     "The processor time that each method takes to select, against the number of features kept"
     import matplotlib.pyplot as plt
 
-    table = measured[measured["method"] != "all"].groupby(["method", "features"])["selecting"].mean().clip(lower=1e-4).to_frame()
+    table = (
+        measured[measured["method"] != "all"]
+        .groupby(["method", "features"])["selecting"]
+        .mean()
+        .clip(lower=1e-4)
+        .to_frame()
+    )
     figure, axis = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
     plt.close(figure)
     for method in (method for method in _looks if method in table.index):

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,10 +24,14 @@ from .image_files import ImageFiles
 from .inference import inference_function, is_better_in_bfloat16, stream
 from .precision import PRECISIONS, choose_precision
 
+if TYPE_CHECKING:
+    import keras.layers
+    import tensorflow as tf
+
 # %% ../nbs/toolkit/15_features.ipynb #code-image-digest
 def image_digest(
     data: ImageData,  # the images
-) -> str:             # 32 hexadecimal digits
+) -> str:  # 32 hexadecimal digits
     "A digest of the images: of the pixels of an array, of the bytes of files; labels and names do not count"
     if not isinstance(data.images, ImageFiles):
         return digest("pixels", data.images)
@@ -40,19 +45,21 @@ def image_digest(
 
 # %% ../nbs/toolkit/15_features.ipynb #code-features-of
 def features_of(
-    make_trunk: Callable,        # from `fold` and "float32" or "bfloat16" to the trunk, a keras.Model that takes RGB pixels from 0 to 255; called only if it must run
-    identity: tuple,             # name, preprocessing contract, cut and image size of the trunk
-    weights: list,               # the arrays that `trunk.get_weights()` gives
-    data: ImageData,             # the images; resized to the trunk's input
-    precision: str = "auto",     # "auto", "float32" or "bfloat16"
-    fold: bool = True,           # fold BatchNorm into the convolutions
-    cache: bool = True,          # keep the result on disk
-    views: int = 1,              # how many augmented copies of each image
-    augment: "keras.layers.Layer | None" = None,  # noqa: F821  a layer that augments a batch of pixels from 0 to 255
+    # from `fold` and "float32" or "bfloat16" to the trunk, a keras.Model that takes RGB pixels from 0 to 255; called
+    # only if it must run
+    make_trunk: Callable,
+    identity: tuple,  # name, preprocessing contract, cut and image size of the trunk
+    weights: list,  # the arrays that `trunk.get_weights()` gives
+    data: ImageData,  # the images; resized to the trunk's input
+    precision: str = "auto",  # "auto", "float32" or "bfloat16"
+    fold: bool = True,  # fold BatchNorm into the convolutions
+    cache: bool = True,  # keep the result on disk
+    views: int = 1,  # how many augmented copies of each image
+    augment: "keras.layers.Layer | None" = None,  # a layer that augments a batch of pixels from 0 to 255
     batch_size: int | None = None,  # images at a time; by default fewer for larger images
-    seed: int = 0,               # decides the augmentation, with the number of the view
+    seed: int = 0,  # decides the augmentation, with the number of the view
     prepared: dict | None = None,  # what was traced, to be shared by calls with the same trunk; filled here
-) -> np.ndarray:                 # float32, one row an image and view, view after view; memory-mapped where it is kept
+) -> np.ndarray:  # float32, one row an image and view, view after view; memory-mapped where it is kept
     """The output of a trunk for every image, from the cache or computed
 
     Raises `ValueError` for views without an augmentation, or no images.
@@ -60,7 +67,9 @@ def features_of(
     if not len(data):
         raise ValueError(f"Expected at least one image; {data.name!r} has none.")
     if views < 1 or views > 1 and augment is None:
-        raise ValueError(f"Expected one view, or several and the layer that augments them; views={views}, augment={augment} came.")
+        raise ValueError(
+            f"Expected one view, or several and the layer that augments them; views={views}, augment={augment} came."
+        )
     prepared = {} if prepared is None else prepared
 
     def function_in(precision):
@@ -76,19 +85,35 @@ def features_of(
     def compute():
         function = function_in(precision)
         for view in range(views):
-            yield from stream(function, data, batch_size, augmentation(augment, seed, view) if augment is not None else None)
+            yield from stream(
+                function, data, batch_size, augmentation(augment, seed, view) if augment is not None else None
+            )
 
     if not cache:
         return np.concatenate(list(compute()))
-    how = None if augment is None else (type(augment).__name__, json.dumps(augment.get_config(), sort_keys=True, default=str), seed, views, batch_size)
-    return cached(digest("features 2", identity, weights, image_digest(data), precision, bool(fold), how), compute, views * len(data))
+    how = (
+        None
+        if augment is None
+        else (
+            type(augment).__name__,
+            json.dumps(augment.get_config(), sort_keys=True, default=str),
+            seed,
+            views,
+            batch_size,
+        )
+    )
+    return cached(
+        digest("features 2", identity, weights, image_digest(data), precision, bool(fold), how),
+        compute,
+        views * len(data),
+    )
 
 
 def augmentation(
-    layer: "keras.layers.Layer",  # noqa: F821  a Keras layer that augments a batch of pixels from 0 to 255
-    seed: int,                    # decides what is drawn
-    view: int,                    # the number of the pass, which draws something else
-) -> Callable:                    # from a batch of pixels to one
+    layer: "keras.layers.Layer",  # a Keras layer that augments a batch of pixels from 0 to 255
+    seed: int,  # decides what is drawn
+    view: int,  # the number of the pass, which draws something else
+) -> Callable:  # from a batch of pixels to one
     "A layer that draws the same for the same seed and view, whatever it drew before"
     for number, variable in enumerate(variable for variable in layer.variables if "seed" in variable.path):
         variable.assign(np.random.SeedSequence((seed, view, number)).generate_state(2))
@@ -96,27 +121,32 @@ def augmentation(
 
 # %% ../nbs/toolkit/15_features.ipynb #code-extract
 def extract(
-    backbone: Backbone,        # from load_backbone
-    data: ImageData,           # the images; resized to backbone.image_size
-    cut: str | None = None,    # the stage to cut behind, one of backbone.cut_points; None for the pooled features of the top
-    precision: str = "auto",   # "auto": what this machine is faster in; "float32" or "bfloat16"
-    fold: bool = True,         # fold BatchNorm into the convolutions: the same to rounding, and faster
-    cache: bool = True,        # keep the result on disk, and take it from there where it is
-    views: int = 1,            # how many augmented copies of each image
-    augment: "keras.layers.Layer | None" = None,  # noqa: F821  a layer that augments a batch of pixels from 0 to 255
+    backbone: Backbone,  # from load_backbone
+    data: ImageData,  # the images; resized to backbone.image_size
+    # the stage to cut behind, one of backbone.cut_points; None for the pooled features of the top
+    cut: str | None = None,
+    precision: str = "auto",  # "auto": what this machine is faster in; "float32" or "bfloat16"
+    fold: bool = True,  # fold BatchNorm into the convolutions: the same to rounding, and faster
+    cache: bool = True,  # keep the result on disk, and take it from there where it is
+    views: int = 1,  # how many augmented copies of each image
+    augment: "keras.layers.Layer | None" = None,  # a layer that augments a batch of pixels from 0 to 255
     batch_size: int | None = None,  # images at a time; by default fewer for larger images
-    seed: int = 0,             # decides the augmentation
-) -> np.ndarray:               # float32: shape (views * n, channels) for the top, (views * n, height, width, channels) behind a stage
-    """The features of each image behind a cut point of the backbone, memory-mapped from a cache that knows them by content
+    seed: int = 0,  # decides the augmentation
+) -> np.ndarray:  # float32, (views * n, channels) for the top, (views * n, height, width, channels) behind a stage
+    """The features of each image behind a cut point of the backbone, memory-mapped from a cache that knows them by
+    content
 
-    Rows come view after view: `numpy.tile(data.labels, views)` are their labels. A network trained on k views sees the same k
-    versions of an image in every epoch, where fresh augmentation draws a new one each time. Memory does not grow with the
-    number of images, unless `cache` is False. Raises `ValueError` for a cut that the backbone does not have.
+    Rows come view after view: `numpy.tile(data.labels, views)` are their labels. A network trained on k views sees the
+    same k versions of an image in every epoch, where fresh augmentation draws a new one each time. Memory does not grow
+    with the number of images, unless `cache` is False. Raises `ValueError` for a cut that the backbone does not have.
     """
     import keras
 
     if cut is not None and cut not in backbone.cut_points:
-        raise ValueError(f"Expected cut to be one of {', '.join(backbone.cut_points)}, or None for the pooled top of {backbone.name}; {cut!r} came.")
+        raise ValueError(
+            f"Expected cut to be one of {', '.join(backbone.cut_points)}, or None for the pooled top of "
+            f"{backbone.name}; {cut!r} came."
+        )
     model = backbone.model
     if cut is not None:
         model = keras.Model(model.input, model.get_layer(backbone.cut_points[cut]).output)
@@ -124,21 +154,32 @@ def extract(
     def make_trunk(fold, precision):
         return frozen_copy(model, fold, precision, backbone.preprocess)
 
-    return features_of(make_trunk, (backbone.name, backbone.spec.contract, cut or "pooled", backbone.image_size), model.get_weights(), data,
-                       precision, fold, cache, views, augment, batch_size, seed)
+    return features_of(
+        make_trunk,
+        (backbone.name, backbone.spec.contract, cut or "pooled", backbone.image_size),
+        model.get_weights(),
+        data,
+        precision,
+        fold,
+        cache,
+        views,
+        augment,
+        batch_size,
+        seed,
+    )
 
 # %% ../nbs/toolkit/15_features.ipynb #code-feature-dataset
 IN_MEMORY = 256 * 2**20  # bytes of features that are copied into memory: there a batch is gathered without Python
 
 
 def feature_dataset(
-    features: np.ndarray,    # one row an image
-    labels: np.ndarray,      # one row an image: class numbers, shape (n,), or shares of the classes, shape (n, classes)
-    batch_size: int = 32,    # rows a batch
-    shuffle: bool = False,   # draw a new order each epoch
-    seed: int = 0,           # decides the orders
+    features: np.ndarray,  # one row an image
+    labels: np.ndarray,  # one row an image: class numbers, shape (n,), or shares of the classes, shape (n, classes)
+    batch_size: int = 32,  # rows a batch
+    shuffle: bool = False,  # draw a new order each epoch
+    seed: int = 0,  # decides the orders
     order: BatchOrder | None = None,  # the order itself; made from the three above by default
-) -> "tf.data.Dataset":      # noqa: F821  batches (features, labels)
+) -> "tf.data.Dataset":  # batches (features, labels)
     "Batches of features in the same orders as `ImageData.to_dataset` gives images for the same seed"
     import tensorflow as tf
 

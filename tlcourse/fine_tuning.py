@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -30,24 +31,32 @@ from .splitting import Splits
 from .texts import text
 from .training_run import TrainingRun
 
+if TYPE_CHECKING:
+    import keras
+    import keras.callbacks
+    import matplotlib.figure
+    import tensorflow as tf
+
 # %% ../nbs/lessons/07_fine_tuning.ipynb #code-fold-pays-1000-96-2
-PAYS = 1000 * 96**2  # pixels from which on folding and rounding save more than they take; benchmarks/fine_tuning.py prints the ratio without and with what they take
-STEPS_AT_ONCE = 32   # steps of a head on cached features in one call: each is too short to be worth a call of its own
+# pixels from which on folding and rounding save more than they take; benchmarks/fine_tuning.py prints both ratios
+PAYS = 1000 * 96**2
+STEPS_AT_ONCE = 32  # steps of a head on cached features in one call: each is too short to be worth a call of its own
 
 # %% ../nbs/lessons/07_fine_tuning.ipynb #code-heads-gap-flatten
 HEADS = ("gap", "flatten")
 
 
 def build_classifier(
-    backbone: Backbone,     # from load_backbone; it is copied and stays as it is
+    backbone: Backbone,  # from load_backbone; it is copied and stays as it is
     class_names: Sequence,  # the name of each class, two or more
-    head: str = "gap",      # "gap": average over the map, then one layer; "flatten": the whole map through 256 units
-    dropout: float = 0.2,   # share of the features that a training step leaves out, before the last layer
-    seed: int = 0,          # decides the head's first weights and the dropout
-) -> "keras.Model":         # noqa: F821  RGB pixels from 0 to 255, (n, image_size, image_size, 3), to probabilities, (n, classes)
+    head: str = "gap",  # "gap": average over the map, then one layer; "flatten": the whole map through 256 units
+    dropout: float = 0.2,  # share of the features that a training step leaves out, before the last layer
+    seed: int = 0,  # decides the head's first weights and the dropout
+) -> "keras.Model":  # RGB pixels from 0 to 255, (n, image_size, image_size, 3), to probabilities, (n, classes)
     """A plain Keras model: preprocessing, the backbone's layers, a new head
 
-    `keras.models.load_model` opens what its `save` writes. Raises `ValueError` for one class only, a name twice, an unknown head.
+    `keras.models.load_model` opens what its `save` writes. Raises `ValueError` for one class only, a name twice, an
+    unknown head.
     """
     import keras
 
@@ -63,40 +72,59 @@ def build_classifier(
         x = keras.layers.GlobalAveragePooling2D(name="head_pool")(body.output)
     else:
         x = keras.layers.Flatten(name="head_flatten")(body.output)
-        x = keras.layers.Dense(256, activation="relu", kernel_initializer=keras.initializers.HeNormal(seed), name="head_hidden")(x)
+        x = keras.layers.Dense(
+            256, activation="relu", kernel_initializer=keras.initializers.HeNormal(seed), name="head_hidden"
+        )(x)
     x = keras.layers.Dropout(dropout, seed=seed, name="head_dropout")(x)
     # a head that starts at zero gives every class the same probability, and no random direction to unlearn
     initializer = "zeros" if head == "gap" else keras.initializers.GlorotUniform(seed)
-    probabilities = keras.layers.Dense(len(class_names), activation="softmax", kernel_initializer=initializer, name="head_classes")(x)
+    probabilities = keras.layers.Dense(
+        len(class_names), activation="softmax", kernel_initializer=initializer, name="head_classes"
+    )(x)
     return keras.Model(pixels, probabilities, name=f"{backbone.name.lower()}_classifier")
 
 # %% ../nbs/lessons/07_fine_tuning.ipynb #code-phase
 @dataclass(frozen=True)
 class Phase:
     "A stretch of training: what trains, how long, how fast; `ValueError` for a value that cannot be meant"
-    train: str = "head"               # "head", the lowest stage of the backbone that trains, or "all"
-    epochs: int = 5                   # passes over the training part
-    learning_rate: float = 1e-3       # of the head, at its highest
-    optimizer: str = "adam"           # "sgd", "rmsprop", "adam", "adamw" or "lion"
-    batch_norm: str = "inference"     # "inference": trained layers keep their BatchNorm as it was; "training": it follows the batches; "everywhere": in frozen layers too, the classic mistake
-    backbone_lr_ratio: float = 1.0    # the top stage's learning rate, as a multiple of the head's
-    stage_decay: float = 1.0          # each lower stage's learning rate, as a multiple of the one above it
-    schedule: str = "constant"        # "constant", "cosine", "step" or "triangle"
-    warmup: float = 0.0               # share of the steps in which the rate climbs to its full height
-    momentum: float = 0.9             # of "sgd"
+
+    train: str = "head"  # "head", the lowest stage of the backbone that trains, or "all"
+    epochs: int = 5  # passes over the training part
+    learning_rate: float = 1e-3  # of the head, at its highest
+    optimizer: str = "adam"  # "sgd", "rmsprop", "adam", "adamw" or "lion"
+    # "inference": trained layers keep their BatchNorm as it was; "training": it follows the batches; "everywhere": in
+    # frozen layers too, the classic mistake
+    batch_norm: str = "inference"
+    backbone_lr_ratio: float = 1.0  # the top stage's learning rate, as a multiple of the head's
+    stage_decay: float = 1.0  # each lower stage's learning rate, as a multiple of the one above it
+    schedule: str = "constant"  # "constant", "cosine", "step" or "triangle"
+    warmup: float = 0.0  # share of the steps in which the rate climbs to its full height
+    momentum: float = 0.9  # of "sgd"
     weight_decay: float | None = None  # decoupled; 0.004 for "adamw" and none for the others by default
-    label_smoothing: float = 0.0      # share of the certainty that goes to the other classes (Szegedy et al., 2016)
-    l2_sp: float = 0.0                # pull of the backbone's weights to where they started (Li et al., L2-SP, 2018)
-    augment: "bool | keras.layers.Layer" = False  # noqa: F821  True: RandAugment on each batch (Cubuk et al., 2020); or a layer, such as from `augmentation.augmenter`; trains on images, without the cache
-    mix: str | None = None            # "mixup" (Zhang et al., 2018) or "cutmix" (Yun et al., 2019); without the cache too
-    patience: int | None = None       # end the phase after so many epochs without a lower validation loss
+    label_smoothing: float = 0.0  # share of the certainty that goes to the other classes (Szegedy et al., 2016)
+    l2_sp: float = 0.0  # pull of the backbone's weights to where they started (Li et al., L2-SP, 2018)
+    # True: RandAugment on each batch (Cubuk et al., 2020); or a layer, such as from `augmentation.augmenter`; trains on
+    # images, without the cache
+    augment: "bool | keras.layers.Layer" = False
+    mix: str | None = None  # "mixup" (Zhang et al., 2018) or "cutmix" (Yun et al., 2019); without the cache too
+    patience: int | None = None  # end the phase after so many epochs without a lower validation loss
 
     def __post_init__(self):
-        for name, allowed in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("batch_norm", ("inference", "training", "everywhere")), ("mix", (None, "mixup", "cutmix"))):
+        for name, allowed in (
+            ("optimizer", OPTIMIZERS),
+            ("schedule", SCHEDULES),
+            ("batch_norm", ("inference", "training", "everywhere")),
+            ("mix", (None, "mixup", "cutmix")),
+        ):
             if getattr(self, name) not in allowed:
-                raise ValueError(f"Expected {name} to be one of {', '.join(map(str, allowed))}; {getattr(self, name)!r} came.")
+                raise ValueError(
+                    f"Expected {name} to be one of {', '.join(map(str, allowed))}; {getattr(self, name)!r} came."
+                )
         if not isinstance(self.augment, bool) and not callable(self.augment):
-            raise ValueError(f"Expected augment to be True, False or a Keras layer, such as augmenter(['flip', 'zoom']); {self.augment!r} came.")
+            raise ValueError(
+                "Expected augment to be True, False or a Keras layer, such as augmenter(['flip', 'zoom']); "
+                f"{self.augment!r} came."
+            )
         for name in ("learning_rate", "epochs"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"Expected {name} above 0; {getattr(self, name)!r} came.")
@@ -106,64 +134,87 @@ class Phase:
 
 # %% ../nbs/lessons/07_fine_tuning.ipynb #code-feature-extraction
 def feature_extraction(
-    stages: Sequence,     # names of the backbone's stages, from input to top
-    epochs: int = 10,     # in all
-) -> list[Phase]:         # one phase
+    stages: Sequence,  # names of the backbone's stages, from input to top
+    epochs: int = 10,  # in all
+) -> list[Phase]:  # one phase
     "The whole backbone frozen, a new head (Donahue et al., DeCAF, 2014)"
     return [Phase("head", epochs, 1e-2)]
 
 
 def top_stage(
-    stages: Sequence,     # names of the backbone's stages, from input to top
-    epochs: int = 10,     # in all, half of them for the head
-) -> list[Phase]:         # two phases
-    "A new head first, then the top stage with it at a hundredth of the rate (Keras guide: Transfer learning and fine-tuning)"
+    stages: Sequence,  # names of the backbone's stages, from input to top
+    epochs: int = 10,  # in all, half of them for the head
+) -> list[Phase]:  # two phases
+    """A new head first, then the top stage with it at a hundredth of the rate (Keras guide: Transfer learning and
+    fine-tuning)"""
     return [Phase("head", max(1, epochs // 2), 1e-2), Phase(stages[-1], max(1, epochs - epochs // 2), 1e-4)]
 
 
 def gradual_unfreezing(
-    stages: Sequence,     # names of the backbone's stages, from input to top
-    epochs: int = 10,     # in all
-) -> list[Phase]:         # one phase for the head and one for each stage from the top, as far as the epochs go
+    stages: Sequence,  # names of the backbone's stages, from input to top
+    epochs: int = 10,  # in all
+) -> list[Phase]:  # one phase for the head and one for each stage from the top, as far as the epochs go
     "One more stage in each phase, each lower one 2.6 times slower, the rate a triangle (Howard & Ruder, ULMFiT, 2018)"
     order = ["head", *reversed(stages)][:epochs]
     last = epochs - len(order) + 1
-    return [Phase(train, last if train == order[-1] else 1, 1e-2 if train == "head" else 1e-3, backbone_lr_ratio=0.1, stage_decay=1 / 2.6,
-                  schedule="triangle") for train in order]
+    return [
+        Phase(
+            train,
+            last if train == order[-1] else 1,
+            1e-2 if train == "head" else 1e-3,
+            backbone_lr_ratio=0.1,
+            stage_decay=1 / 2.6,
+            schedule="triangle",
+        )
+        for train in order
+    ]
 
 
 def lp_ft(
-    stages: Sequence,     # names of the backbone's stages, from input to top
-    epochs: int = 10,     # in all, half of them for the head
-) -> list[Phase]:         # two phases
-    "A linear probe until it fits, then everything at a small rate (Kumar et al., Fine-Tuning can Distort Pretrained Features, 2022)"
-    return [Phase("head", max(1, epochs // 2), 1e-2), Phase("all", max(1, epochs - epochs // 2), 1e-4, schedule="cosine")]
+    stages: Sequence,  # names of the backbone's stages, from input to top
+    epochs: int = 10,  # in all, half of them for the head
+) -> list[Phase]:  # two phases
+    """A linear probe until it fits, then everything at a small rate (Kumar et al., Fine-Tuning can Distort Pretrained
+    Features, 2022)"""
+    return [
+        Phase("head", max(1, epochs // 2), 1e-2),
+        Phase("all", max(1, epochs - epochs // 2), 1e-4, schedule="cosine"),
+    ]
 
 
 def discriminative(
-    stages: Sequence,     # names of the backbone's stages, from input to top
-    epochs: int = 10,     # in all, one of them frozen
-) -> list[Phase]:         # two phases
-    "One frozen epoch, then all layers with rates that fall a hundredfold from head to input (Howard & Gugger, fastai, 2020)"
+    stages: Sequence,  # names of the backbone's stages, from input to top
+    epochs: int = 10,  # in all, one of them frozen
+) -> list[Phase]:  # two phases
+    """One frozen epoch, then all layers with rates that fall a hundredfold from head to input (Howard & Gugger, fastai,
+    2020)"""
     decay = 0.01 ** (1 / len(stages))
-    return [Phase("head", 1, 1e-2), Phase("all", max(1, epochs - 1), 1e-3, backbone_lr_ratio=decay, stage_decay=decay, schedule="cosine", warmup=0.1)]
+    return [
+        Phase("head", 1, 1e-2),
+        Phase(
+            "all", max(1, epochs - 1), 1e-3, backbone_lr_ratio=decay, stage_decay=decay, schedule="cosine", warmup=0.1
+        ),
+    ]
 
 
 def bit(
-    stages: Sequence,     # names of the backbone's stages, from input to top
-    epochs: int = 10,     # in all
-) -> list[Phase]:         # one phase
+    stages: Sequence,  # names of the backbone's stages, from input to top
+    epochs: int = 10,  # in all
+) -> list[Phase]:  # one phase
     "All layers with SGD at 0.003, a warm-up and three steps down (Kolesnikov et al., BiT-HyperRule, 2020)"
     return [Phase("all", epochs, 3e-3, "sgd", schedule="step", warmup=0.1)]
 
 
-RECIPES = {recipe.__name__: recipe for recipe in (feature_extraction, top_stage, gradual_unfreezing, lp_ft, discriminative, bit)}
+RECIPES = {
+    recipe.__name__: recipe
+    for recipe in (feature_extraction, top_stage, gradual_unfreezing, lp_ft, discriminative, bit)
+}
 RECIPES["auto"] = feature_extraction  # wins the comparison below
 
 # %% ../nbs/lessons/07_fine_tuning.ipynb #code-stages
 def stages(
-    model: "keras.Model",  # noqa: F821  from build_classifier, or loaded from what it saved
-) -> dict:                 # name of each stage, from input to top: the name of its last layer
+    model: "keras.Model",  # from build_classifier, or loaded from what it saved
+) -> dict:  # name of each stage, from input to top: the name of its last layer
     "The stages of a classifier's backbone; `ValueError` for a model that was not built on a registered backbone"
     return _spec(model).cut_points
 
@@ -173,20 +224,26 @@ def _spec(model):
     for spec in BACKBONES.values():
         if layers.issuperset(spec.cut_points.values()):
             return spec
-    raise ValueError(f"Expected a model from build_classifier on one of {', '.join(BACKBONES)}; the layers of {model.name!r} fit none of them.")
+    raise ValueError(
+        f"Expected a model from build_classifier on one of {', '.join(BACKBONES)}; the layers of {model.name!r} fit "
+        "none of them."
+    )
 
 
 def boundary(
-    model: "keras.Model",  # noqa: F821  from build_classifier
-    train: str,            # "head", the lowest stage that trains, or "all"
-) -> str | None:           # the name of a layer; None where everything trains
+    model: "keras.Model",  # from build_classifier
+    train: str,  # "head", the lowest stage that trains, or "all"
+) -> str | None:  # the name of a layer; None where everything trains
     "The last frozen layer, if `train` and everything above it trains; `ValueError` for another name"
     cut_points = stages(model)
     names = list(cut_points)
     allowed = ["head", *reversed(names), "all"]
     if train not in allowed:
         near = difflib.get_close_matches(str(train), allowed, n=1)
-        raise ValueError(f"Expected train to be one of {', '.join(allowed)}; {train!r} came." + (f" Did you mean {near[0]!r}?" if near else ""))
+        raise ValueError(
+            f"Expected train to be one of {', '.join(allowed)}; {train!r} came."
+            + (f" Did you mean {near[0]!r}?" if near else "")
+        )
     if train == "head":
         # pooling has nothing to learn, and what it gives is smaller than the map below it
         return next((layer.name for layer in model.layers if layer.name == "head_pool"), cut_points[names[-1]])
@@ -198,13 +255,18 @@ def _layers_up_to(model, layer):
     "The names of a layer and of all it depends on"
     import keras
 
-    return set() if layer is None else {below.name for below in keras.Model(model.input, model.get_layer(layer).output).layers}
+    return (
+        set()
+        if layer is None
+        else {below.name for below in keras.Model(model.input, model.get_layer(layer).output).layers}
+    )
 
 
 def freeze_below(
-    model: "keras.Model",             # noqa: F821  from build_classifier; its layers' `trainable` is set
-    layer: str | None,                # the last layer to freeze; None for none
-    batch_norm: str = "inference",    # "inference" freezes every BatchNorm too; "training" lets those above the layer train; "everywhere" all
+    model: "keras.Model",  # from build_classifier; its layers' `trainable` is set
+    layer: str | None,  # the last layer to freeze; None for none
+    # "inference" freezes every BatchNorm too; "training" lets those above the layer train; "everywhere" all
+    batch_norm: str = "inference",
 ) -> None:
     "Freeze a layer and all it depends on, and let the rest train"
     import keras
@@ -218,9 +280,9 @@ def freeze_below(
 
 
 def rate_ratios(
-    model: "keras.Model",   # noqa: F821  from build_classifier
-    phase: Phase,           # its backbone_lr_ratio and stage_decay
-) -> dict:                  # path of each variable of the backbone: what its learning rate is multiplied by
+    model: "keras.Model",  # from build_classifier
+    phase: Phase,  # its backbone_lr_ratio and stage_decay
+) -> dict:  # path of each variable of the backbone: what its learning rate is multiplied by
     "The learning rate of each stage as a multiple of the head's; empty where all have the head's"
     ratios, below = {}, set()
     if phase.backbone_lr_ratio == phase.stage_decay == 1:
@@ -229,35 +291,43 @@ def rate_ratios(
     for depth, cut in zip(range(len(cuts) - 1, -1, -1), cuts):
         here = _layers_up_to(model, cut)
         for name in here - below:
-            ratios |= {weight.path: phase.backbone_lr_ratio * phase.stage_decay**depth for weight in model.get_layer(name).weights}
+            ratios |= {
+                weight.path: phase.backbone_lr_ratio * phase.stage_decay**depth
+                for weight in model.get_layer(name).weights
+            }
         below = here
     return ratios
 
 # %% ../nbs/lessons/07_fine_tuning.ipynb #code-fine-tune
 def fine_tune(
-    model: "keras.Model",                     # noqa: F821  from build_classifier; it is trained in place
-    splits: Splits,                           # its train and validation parts are used, never its test part
-    phases: Sequence[Phase] | None = None,    # what trains when; those of `recipe` by default
-    recipe: str = "auto",                     # one of RECIPES, taken where no phases are given
-    epochs: int = 10,                         # of the recipe, in all
-    batch_size: int = 16,                     # images a step
-    seed: int = 0,                            # decides the order of the images and the augmentation
-    cached: bool = True,                      # compute the output of a frozen trunk once; False: every epoch, as plain fit does
-    class_weight: dict | str | None = None,   # name of a class: weight of its images in the loss; "balanced": equal weight for every class
-    checkpoint_dir: str | Path | None = None,  # where the state is kept after each epoch; a run that is called again goes on from there
-    restore_best: bool = True,                # end with the weights of the lowest validation loss; False: with the last ones
-    recompile: bool = True,                   # compile anew for each phase; False, without the cache: compile once, the classic mistake
-    precision: str = "auto",                  # to compute in: "auto", where there is enough to do what this machine is faster in; "float32" or "bfloat16"
-    fold: bool | None = None,                 # fold the trunk's BatchNorm; None: where there are enough images to pay for it
-    progress: bool | None = None,             # show a bar; None: unless nobody is watching
-    callbacks: Sequence = (),                 # of Keras, in each phase; one that sets `model.stop_training` ends the phase, one that raises the run
-    strategy: "tf.distribute.Strategy | None" = None,  # noqa: F821  several devices, each with an equal share of every batch; None: one
-) -> "keras.callbacks.History":               # noqa: F821  loss, accuracy, val_loss and val_accuracy of each epoch of all phases
+    model: "keras.Model",  # from build_classifier; it is trained in place
+    splits: Splits,  # its train and validation parts are used, never its test part
+    phases: Sequence[Phase] | None = None,  # what trains when; those of `recipe` by default
+    recipe: str = "auto",  # one of RECIPES, taken where no phases are given
+    epochs: int = 10,  # of the recipe, in all
+    batch_size: int = 16,  # images a step
+    seed: int = 0,  # decides the order of the images and the augmentation
+    cached: bool = True,  # compute the output of a frozen trunk once; False: every epoch, as plain fit does
+    # name of a class: weight of its images in the loss; "balanced": equal weight for every class
+    class_weight: dict | str | None = None,
+    # where the state is kept after each epoch; a run that is called again goes on from there
+    checkpoint_dir: str | Path | None = None,
+    restore_best: bool = True,  # end with the weights of the lowest validation loss; False: with the last ones
+    recompile: bool = True,  # compile anew for each phase; False, without the cache: compile once, the classic mistake
+    # to compute in: "auto", where there is enough to do what this machine is faster in; "float32" or "bfloat16"
+    precision: str = "auto",
+    fold: bool | None = None,  # fold the trunk's BatchNorm; None: where there are enough images to pay for it
+    progress: bool | None = None,  # show a bar; None: unless nobody is watching
+    # of Keras, in each phase; one that sets `model.stop_training` ends the phase, one that raises the run
+    callbacks: Sequence = (),
+    # several devices, each with an equal share of every batch; None: one
+    strategy: "tf.distribute.Strategy | None" = None,
+) -> "keras.callbacks.History":  # loss, accuracy, val_loss and val_accuracy of each epoch of all phases
     """Train a classifier phase by phase, with cross-entropy on the classes
 
-    With `checkpoint_dir`, the state is also kept when the run is interrupted from the keyboard, and calling again with the same
-    arguments gives what an uninterrupted run would have given. Raises `ValueError` for an unknown recipe or stage, splits whose
-    classes are not those of the model, or a checkpoint of another run.
+    With `checkpoint_dir`, the state is also kept when the run is interrupted from the keyboard, and calling again with
+    the same arguments gives what an uninterrupted run would have given. Raises `ValueError` for an unknown recipe or
+    stage, splits whose classes are not those of the model, or a checkpoint of another run.
     """
     import keras
 
@@ -283,15 +353,32 @@ def fine_tune(
     names = splits.train.class_names
     class_weights = _class_weights(class_weight, splits.train)
     if class_weight is not None and any(phase.mix for phase in phases):
-        raise ValueError("Expected class_weight or a phase with mix, not both: a mixed image has no one class to weigh it by. Leave one of them out.")
+        raise ValueError(
+            "Expected class_weight or a phase with mix, not both: a mixed image has no one class to weigh it by. "
+            "Leave one of them out."
+        )
     if cached and not recompile:
-        raise ValueError("Expected cached=False with recompile=False: on the cache, each phase trains a model of its own, which must be compiled.")
+        raise ValueError(
+            "Expected cached=False with recompile=False: on the cache, each phase trains a model of its own, which "
+            "must be compiled."
+        )
     augmenters = [_augmenters(phase, seed) for phase in phases]
-    always_frozen = set.intersection(*[_layers_up_to(model, layer) for layer in layers]) if all(phase.batch_norm != "everywhere" for phase in phases) else set()
+    always_frozen = (
+        set.intersection(*[_layers_up_to(model, layer) for layer in layers])
+        if all(phase.batch_norm != "everywhere" for phase in phases)
+        else set()
+    )
     variables = [weight for layer in model.layers if layer.name not in always_frozen for weight in layer.variables]
     variables += [variable for group in augmenters for layer in group for variable in layer.variables]
-    run = TrainingRun(variables, _settings(model, splits, phases, batch_size, seed, class_weight, cached, precision, fold) if checkpoint_dir else {},
-                      checkpoint_dir, sum(phase.epochs for phase in phases) * len(order), progress)
+    run = TrainingRun(
+        variables,
+        _settings(model, splits, phases, batch_size, seed, class_weight, cached, precision, fold)
+        if checkpoint_dir
+        else {},
+        checkpoint_dir,
+        sum(phase.epochs for phase in phases) * len(order),
+        progress,
+    )
     trained = None
     for number, (phase, layer) in enumerate(zip(phases, layers)):
         if number < run.phase:
@@ -306,17 +393,45 @@ def fine_tune(
                 train, validation = _behind(model, layer, (splits.train, splits.validation), precision, fold)
             elif augmenters[number]:
                 trained = _augmenting(model, augmenters[number])
-            _compile(trained, phase, phase.epochs * len(order), rate_ratios(model, phase), STEPS_AT_ONCE if short and phase.train == "head" else 1, cached)
+            _compile(
+                trained,
+                phase,
+                phase.epochs * len(order),
+                rate_ratios(model, phase),
+                STEPS_AT_ONCE if short and phase.train == "head" else 1,
+                cached,
+            )
 
         def make_train(short=short):
-            images = feature_dataset(train, splits.train.labels, order=order) if short else splits.train.to_dataset(model.input_shape[1], order=order)
+            images = (
+                feature_dataset(train, splits.train.labels, order=order)
+                if short
+                else splits.train.to_dataset(model.input_shape[1], order=order)
+            )
             return _targets(images, len(names), class_weights)
 
-        held_out = feature_dataset(validation, splits.validation.labels, batch_size) if short else splits.validation.to_dataset(model.input_shape[1], batch_size)
-        computed = _training_precision(model, trained, phase, len(splits.train), batch_size, precision) if cached else "float32"
+        held_out = (
+            feature_dataset(validation, splits.validation.labels, batch_size)
+            if short
+            else splits.validation.to_dataset(model.input_shape[1], batch_size)
+        )
+        computed = (
+            _training_precision(model, trained, phase, len(splits.train), batch_size, precision)
+            if cached
+            else "float32"
+        )
         with _pulled_back(model, weights, phase.l2_sp), computing_in(computed, trained):
-            run.fit(number, trained, order, make_train, _targets(held_out, len(names)), phase.epochs,
-                    sum(earlier.epochs for earlier in phases[:number]), phase.patience, callbacks)
+            run.fit(
+                number,
+                trained,
+                order,
+                make_train,
+                _targets(held_out, len(names)),
+                phase.epochs,
+                sum(earlier.epochs for earlier in phases[:number]),
+                phase.patience,
+                callbacks,
+            )
     run.finish(restore_best)
     _ready_to_save(model, phases[-1].optimizer)
     history = keras.callbacks.History()
@@ -328,13 +443,19 @@ def fine_tune(
 # %% ../nbs/lessons/07_fine_tuning.ipynb #code-check
 def _check(model, splits):
     if model.output_shape[-1] != len(splits.train.class_names):
-        raise ValueError(f"Expected a model with one output for each of the {len(splits.train.class_names)} classes; this one has {model.output_shape[-1]}. "
-                         "Build it with build_classifier(backbone, splits.train.class_names).")
+        raise ValueError(
+            f"Expected a model with one output for each of the {len(splits.train.class_names)} classes; this one has "
+            f"{model.output_shape[-1]}. "
+            "Build it with build_classifier(backbone, splits.train.class_names)."
+        )
     for name in ("train", "validation"):
         if not len(splits.parts[name]):
             raise ValueError(f"Expected images in the {name} part; it has none.")
     if splits.train.class_names != splits.validation.class_names:
-        raise ValueError(f"Expected the same classes in both parts; {splits.train.class_names} and {splits.validation.class_names} came.")
+        raise ValueError(
+            f"Expected the same classes in both parts; {splits.train.class_names} and {splits.validation.class_names} "
+            "came."
+        )
 
 
 def _class_weights(class_weight, data):
@@ -345,20 +466,31 @@ def _class_weights(class_weight, data):
     if class_weight == "balanced":
         return (len(data) / np.maximum(counts, 1) / max(1, (counts > 0).sum())).astype(np.float32)
     if not isinstance(class_weight, dict) or not set(class_weight) <= set(data.class_names):
-        raise ValueError(f"Expected class_weight to be \"balanced\" or a dict from names of classes, {', '.join(data.class_names)}, to weights; {class_weight!r} came.")
+        raise ValueError(
+            f'Expected class_weight to be "balanced" or a dict from names of classes, {", ".join(data.class_names)}, '
+            f"to weights; {class_weight!r} came."
+        )
     return np.array([class_weight.get(name, 1.0) for name in data.class_names], np.float32)
 
 
 def _described(phase):
     "A phase as values that have a text; of a layer that augments, what it is made of"
-    return vars(phase) | {"augment": phase.augment if isinstance(phase.augment, bool) else [type(phase.augment).__name__, phase.augment.get_config()]}
+    return vars(phase) | {
+        "augment": phase.augment
+        if isinstance(phase.augment, bool)
+        else [type(phase.augment).__name__, phase.augment.get_config()]
+    }
 
 
 def _settings(model, splits, phases, batch_size, seed, class_weight, cached, precision, fold):
     "What makes a run this run, each part as a text"
     return {
         "phases": json.dumps([_described(phase) for phase in phases], default=str),
-        "images": digest(*(image_digest(part) for part in (splits.train, splits.validation)), splits.train.labels, splits.validation.labels),
+        "images": digest(
+            *(image_digest(part) for part in (splits.train, splits.validation)),
+            splits.train.labels,
+            splits.validation.labels,
+        ),
         "weights": digest(model.name, *model.get_weights()),
         "arguments": json.dumps([batch_size, seed, class_weight, cached, precision, fold]),
     }
@@ -381,8 +513,12 @@ def _behind(model, layer, parts, precision, fold):
     def make_trunk(fold, precision):
         return trunk if plain and precision == "float32" else frozen_copy(trunk, fold, precision)
 
-    return [features_of(make_trunk, (spec.name, spec.contract, layer, size), weights, part, precision, fold, prepared=prepared)
-            for part in parts]
+    return [
+        features_of(
+            make_trunk, (spec.name, spec.contract, layer, size), weights, part, precision, fold, prepared=prepared
+        )
+        for part in parts
+    ]
 
 
 def _training_precision(model, trained, phase, num_images, batch_size, precision):
@@ -391,8 +527,12 @@ def _training_precision(model, trained, phase, num_images, batch_size, precision
         return "float32"
     size = model.input_shape[1]
     worth_asking = num_images * phase.epochs * size**2 >= PAYS / 4  # there and back is several times the work of there
-    return choose_precision(f"training {_spec(model).name} {phase.train} {size}, {batch_size} images a step",
-                            lambda: trains_faster_in_bfloat16(trained, batch_size), precision, worth_asking)
+    return choose_precision(
+        f"training {_spec(model).name} {phase.train} {size}, {batch_size} images a step",
+        lambda: trains_faster_in_bfloat16(trained, batch_size),
+        precision,
+        worth_asking,
+    )
 
 
 def _ready_to_save(model, optimizer):
@@ -402,13 +542,20 @@ def _ready_to_save(model, optimizer):
 
 
 def _targets(dataset, num_classes, class_weights=None):
-    "The class numbers of a data set as shares of the classes, with a weight for each image where classes or devices ask for it"
+    """The class numbers of a data set as shares of the classes, with a weight for each image where classes or devices
+    ask for it"""
     import tensorflow as tf
 
     devices = tf.distribute.get_strategy().num_replicas_in_sync
     if devices > 1:
         every = tf.constant(np.ones(num_classes, np.float32) if class_weights is None else class_weights)
-        return equal_shards(dataset, devices).map(lambda inputs, labels, weights: (inputs, tf.one_hot(labels, num_classes), weights * tf.gather(every, labels)))
+        return equal_shards(dataset, devices).map(
+            lambda inputs, labels, weights: (
+                inputs,
+                tf.one_hot(labels, num_classes),
+                weights * tf.gather(every, labels),
+            )
+        )
     if class_weights is None:
         return dataset.map(lambda inputs, labels: (inputs, tf.one_hot(labels, num_classes)))
     weights = tf.constant(class_weights)
@@ -423,8 +570,12 @@ def _compile(model, phase, steps, ratios, steps_at_once=1, fused=False):
     rate = learning_rate_schedule(phase.learning_rate, steps, phase.schedule, phase.warmup)
     optimizer = make_optimizer(phase.optimizer, rate, phase.momentum, phase.weight_decay, ratios, fused and one_device)
     # what fills up the batches of several devices has no weight, and does not count
-    model.compile(optimizer, loss=keras.losses.CategoricalCrossentropy(label_smoothing=phase.label_smoothing),
-                  **{"metrics" if one_device else "weighted_metrics": ["accuracy"]}, steps_per_execution=steps_at_once if one_device else 1)
+    model.compile(
+        optimizer,
+        loss=keras.losses.CategoricalCrossentropy(label_smoothing=phase.label_smoothing),
+        **{"metrics" if one_device else "weighted_metrics": ["accuracy"]},
+        steps_per_execution=steps_at_once if one_device else 1,
+    )
     # what the first step would create inside its graph makes TensorFlow trace that step twice
     optimizer.build(model.trainable_variables)
     if one_device:
@@ -437,12 +588,18 @@ def _augmenters(phase, seed):
     "The layers that a phase augments with, in order"
     import keras
 
-    layers = [keras.layers.RandAugment(value_range=(0, 255), seed=seed, name="rand_augment")] if phase.augment is True else []
+    layers = (
+        [keras.layers.RandAugment(value_range=(0, 255), seed=seed, name="rand_augment")]
+        if phase.augment is True
+        else []
+    )
     if callable(phase.augment):
         augmentation(phase.augment, seed, 0)  # whatever it drew before, this run draws the same
         layers.append(phase.augment)
     if phase.mix:
-        layers.append({"mixup": keras.layers.MixUp, "cutmix": keras.layers.CutMix}[phase.mix](seed=seed, name=phase.mix))
+        layers.append(
+            {"mixup": keras.layers.MixUp, "cutmix": keras.layers.CutMix}[phase.mix](seed=seed, name=phase.mix)
+        )
     return layers
 
 
@@ -469,9 +626,15 @@ def _pulled_back(model, start, strength):
     "While this lasts, the loss has a term for the distance of the backbone's weights from where they started"
     import keras
 
-    pulled = [weight for layer in model.layers if not layer.name.startswith("head_") for weight in layer.trainable_weights] if strength else []
+    pulled = (
+        [weight for layer in model.layers if not layer.name.startswith("head_") for weight in layer.trainable_weights]
+        if strength
+        else []
+    )
     for weight in pulled:
-        weight.regularizer = lambda value, origin=start[weight.path]: strength / 2 * keras.ops.sum(keras.ops.square(value - origin))
+        weight.regularizer = lambda value, origin=start[weight.path]: (
+            strength / 2 * keras.ops.sum(keras.ops.square(value - origin))
+        )
     try:
         yield
     finally:
@@ -482,10 +645,11 @@ def _pulled_back(model, start, strength):
 @dataclass(frozen=True)
 class RangeTest:
     "What a learning-rate range test saw: `table`, `suggestion`, `draw()`"
-    table: pd.DataFrame       # one row a step: learning_rate, loss, smoothed
+
+    table: pd.DataFrame  # one row a step: learning_rate, loss, smoothed
     suggestion: float | None  # a learning rate; None where the loss never went down
 
-    def draw(self) -> "matplotlib.figure.Figure":  # noqa: F821
+    def draw(self) -> "matplotlib.figure.Figure":  # the figure
         "The loss against the learning rate, and the suggestion"
         import matplotlib.pyplot as plt
 
@@ -494,23 +658,31 @@ class RangeTest:
         axis.plot(self.table["learning_rate"], self.table["loss"], color="lightgrey", label=text("loss of each batch"))
         axis.plot(self.table["learning_rate"], self.table["smoothed"], color="tab:blue", label=text("smoothed"))
         if self.suggestion is not None:
-            axis.axvline(self.suggestion, color="tab:orange", linestyle="--", label=text("suggestion", rate=self.suggestion))
+            axis.axvline(
+                self.suggestion, color="tab:orange", linestyle="--", label=text("suggestion", rate=self.suggestion)
+            )
         low, start = self.table["smoothed"].min(), self.table["smoothed"].iloc[0]
-        axis.set(xscale="log", ylim=(max(0.0, low - 0.3 * start), 2 * start), xlabel=text("learning rate"), ylabel=text("training loss"), title=text("range test"))
+        axis.set(
+            xscale="log",
+            ylim=(max(0.0, low - 0.3 * start), 2 * start),
+            xlabel=text("learning rate"),
+            ylabel=text("training loss"),
+            title=text("range test"),
+        )
         axis.legend(frameon=False)
         return figure
 
 
 def find_learning_rate(
-    model: "keras.Model",     # noqa: F821  from build_classifier; its weights and its optimizer stay as they are
-    splits: Splits,           # its train part is used
-    phase: Phase = Phase(),   # what would train, with which optimizer; its learning rate and schedule do not count
-    lowest: float = 1e-6,     # the first learning rate
-    highest: float = 1.0,     # the last one, unless the loss runs away before
-    steps: int = 60,          # steps from the first to the last
-    batch_size: int = 16,     # images a step
-    seed: int = 0,            # decides the order of the images
-) -> RangeTest:               # with `table`, `suggestion`, `draw()`
+    model: "keras.Model",  # from build_classifier; its weights and its optimizer stay as they are
+    splits: Splits,  # its train part is used
+    phase: Phase = Phase(),  # what would train, with which optimizer; its learning rate and schedule do not count
+    lowest: float = 1e-6,  # the first learning rate
+    highest: float = 1.0,  # the last one, unless the loss runs away before
+    steps: int = 60,  # steps from the first to the last
+    batch_size: int = 16,  # images a step
+    seed: int = 0,  # decides the order of the images
+) -> RangeTest:  # with `table`, `suggestion`, `draw()`
     """A learning-rate range test: steps at growing rates, and the rate of the steepest contiguous descent
 
     Sources: Smith, Cyclical Learning Rates, 2017, section 3.3; the choice of the rate follows fastai's "valley". Raises
@@ -519,7 +691,10 @@ def find_learning_rate(
     import keras
 
     if not 0 < lowest < highest or steps < 10:
-        raise ValueError(f"Expected 0 < lowest < highest and 10 steps or more; lowest={lowest}, highest={highest}, steps={steps} came.")
+        raise ValueError(
+            f"Expected 0 < lowest < highest and 10 steps or more; lowest={lowest}, highest={highest}, steps={steps} "
+            "came."
+        )
     _check(model, splits)
     layer = boundary(model, phase.train)
     kept = [variable.numpy() for variable in model.variables]
@@ -543,16 +718,27 @@ def find_learning_rate(
         freeze_below(model, layer, phase.batch_norm)
         cut = model.input if layer is None else model.get_layer(layer).output
         trained = keras.Model(cut, model.output)
-        dataset = splits.train.to_dataset(model.input_shape[1], order=order) if layer is None else feature_dataset(
-            _behind(model, layer, (splits.train,), "auto", None)[0], splits.train.labels, order=order)
+        dataset = (
+            splits.train.to_dataset(model.input_shape[1], order=order)
+            if layer is None
+            else feature_dataset(
+                _behind(model, layer, (splits.train,), "auto", None)[0], splits.train.labels, order=order
+            )
+        )
         _compile(trained, replace(phase, schedule="constant", warmup=0.0), steps, rate_ratios(model, phase))
-        trained.fit(_targets(dataset, len(splits.train.class_names)).repeat(), steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[Grow()])
+        trained.fit(
+            _targets(dataset, len(splits.train.class_names)).repeat(),
+            steps_per_epoch=steps,
+            shuffle=False,
+            verbose=0,
+            callbacks=[Grow()],
+        )
     finally:
         for variable, value in zip(model.variables, kept):
             variable.assign(value)
         for one in model.layers:
             one.trainable = trainable[one.name]
-    table = pd.DataFrame({"learning_rate": rates[:len(losses)], "loss": losses})
+    table = pd.DataFrame({"learning_rate": rates[: len(losses)], "loss": losses})
     table["smoothed"] = table["loss"].ewm(alpha=0.2).mean()
     return RangeTest(table, _steepest(table))
 
@@ -569,5 +755,5 @@ def _steepest(table):
     drop, start, end = best
     if not drop > 0:
         return None
-    steepest = start + int(np.argmin(np.diff(loss[start:end + 1])))
+    steepest = start + int(np.argmin(np.diff(loss[start : end + 1])))
     return float(table["learning_rate"].iloc[steepest])

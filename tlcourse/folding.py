@@ -8,15 +8,19 @@ __all__ = ['foldable', 'fold_batch_norm', 'frozen_copy']
 # %% ../nbs/toolkit/12_folding.ipynb #code-export
 from collections import Counter
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .precision import rounded_layers
 
+if TYPE_CHECKING:
+    import keras
+
 # %% ../nbs/toolkit/12_folding.ipynb #code-foldable
 def foldable(
-    model: "keras.Model",  # noqa: F821  a functional model
-) -> dict:                 # name of each BatchNorm layer that can be folded: the layer that can carry it
+    model: "keras.Model",  # a functional model
+) -> dict:  # name of each BatchNorm layer that can be folded: the layer that can carry it
     "The BatchNorm layers whose input is a convolution or a dense layer that is linear and feeds nothing else"
     import keras
 
@@ -32,7 +36,10 @@ def foldable(
             below = layers.get(name)
             alone = read[name] == 1 and len(inputs[name]) == 1
             linear = getattr(below, "activation", None) is keras.activations.linear
-            channels_last = layer.axis in (-1, len(layer.input.shape) - 1) and getattr(below, "data_format", "channels_last") == "channels_last"
+            channels_last = (
+                layer.axis in (-1, len(layer.input.shape) - 1)
+                and getattr(below, "data_format", "channels_last") == "channels_last"
+            )
             if type(below) in carriers and alone and linear and channels_last:
                 pairs[layer.name] = below
     return pairs
@@ -44,14 +51,16 @@ def _tensors_in(part):
         history = part.get("config", {}).get("keras_history") if part.get("class_name") == "__keras_tensor__" else None
         return [history[0]] if history else [name for value in part.values() for name in _tensors_in(value)]
     if isinstance(part, list | tuple):
-        is_tensor = len(part) == 3 and isinstance(part[0], str)  # name of the layer, number of the call, number of the output
+        is_tensor = len(part) == 3 and isinstance(
+            part[0], str
+        )  # name of the layer, number of the call, number of the output
         return [part[0]] if is_tensor else [name for value in part for name in _tensors_in(value)]
     return []
 
 # %% ../nbs/toolkit/12_folding.ipynb #code-fold-batch-norm
 def fold_batch_norm(
-    model: "keras.Model",  # noqa: F821  a functional model; it stays as it is
-) -> "keras.Model":        # noqa: F821  a new model for inference, without the BatchNorm layers that could be folded
+    model: "keras.Model",  # a functional model; it stays as it is
+) -> "keras.Model":  # a new model for inference, without the BatchNorm layers that could be folded
     """A model that gives what `model` gives in inference mode, its BatchNorm layers folded into the layers below them
 
     Layers keep their names. Raises `ValueError` for a model that is not functional.
@@ -60,11 +69,11 @@ def fold_batch_norm(
 
 
 def frozen_copy(
-    model: "keras.Model",        # noqa: F821  a functional model; it stays as it is
-    fold: bool = True,           # fold its BatchNorm layers
+    model: "keras.Model",  # a functional model; it stays as it is
+    fold: bool = True,  # fold its BatchNorm layers
     precision: str = "float32",  # what the layers of the copy compute in: "float32" or "bfloat16"
     preprocess: Callable | None = None,  # what the copy does to its input first; nothing by default
-) -> "keras.Model":              # noqa: F821  a new model for inference
+) -> "keras.Model":  # a new model for inference
     """A model that gives what `model` gives in inference mode, to the rounding of its precision
 
     Some layers compute in float32 in any case: see `rounded_layers`. Layers keep their names. Raises `ValueError` for a
@@ -73,7 +82,10 @@ def frozen_copy(
     import keras
 
     if not hasattr(model, "operations"):
-        raise ValueError(f"Expected a functional model, whose layers and connections are known; {type(model).__name__} {model.name!r} came.")
+        raise ValueError(
+            f"Expected a functional model, whose layers and connections are known; {type(model).__name__} "
+            f"{model.name!r} came."
+        )
     pairs = foldable(model) if fold else {}
     carriers = {below.name for below in pairs.values()}
     rounded = {layer.name for layer in rounded_layers(model)}
@@ -109,7 +121,7 @@ def _folded_weights(below, batch_norm):
     bias = rest[0] if rest else 0.0
     gamma = batch_norm.gamma.numpy() if batch_norm.scale else 1.0
     beta = batch_norm.beta.numpy() if batch_norm.center else 0.0
-    scale = (gamma / np.sqrt(batch_norm.moving_variance.numpy().astype(np.float64) + batch_norm.epsilon))
+    scale = gamma / np.sqrt(batch_norm.moving_variance.numpy().astype(np.float64) + batch_norm.epsilon)
     shift = beta + (bias - batch_norm.moving_mean.numpy()) * scale
     # the last axis of a kernel is that of its output channels; a depthwise one spreads them over its last two
     by_channel = scale.reshape(kernel.shape[-2:]) if "Depthwise" in type(below).__name__ else scale

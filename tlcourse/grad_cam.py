@@ -6,19 +6,25 @@
 __all__ = ['SMALLEST_MAP', 'map_layer', 'grad_cam', 'explain']
 
 # %% ../nbs/toolkit/33_grad_cam.ipynb #code-imports
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .fine_tuning import stages
 from .image_data import ImageData, draw_grid
 from .texts import text
 
+if TYPE_CHECKING:
+    import keras
+    import matplotlib.figure
+
 # %% ../nbs/toolkit/33_grad_cam.ipynb #code-map-layer
 SMALLEST_MAP = 4  # places a side
 
 
 def map_layer(
-    model: "keras.Model",  # noqa: F821  from build_classifier
-) -> str:                  # the name of a layer
+    model: "keras.Model",  # from build_classifier
+) -> str:  # the name of a layer
     "The layer of the deepest stage whose map has at least four places a side, else of the lowest stage"
     layers = [model.get_layer(name) for name in stages(model).values()]
     large = [layer.name for layer in layers if layer.output.shape[1] >= SMALLEST_MAP]
@@ -26,11 +32,11 @@ def map_layer(
 
 # %% ../nbs/toolkit/33_grad_cam.ipynb #code-grad-cam
 def grad_cam(
-    model: "keras.Model",        # noqa: F821  from build_classifier, its last layer a softmax
-    images: np.ndarray,          # RGB pixels from 0 to 255 in the model's size, shape (n, height, width, 3)
+    model: "keras.Model",  # from build_classifier, its last layer a softmax
+    images: np.ndarray,  # RGB pixels from 0 to 255 in the model's size, shape (n, height, width, 3)
     classes: np.ndarray | None = None,  # the class number to ask for, one an image; the most probable by default
-    layer: str | None = None,    # the layer whose map is asked; `map_layer(model)` by default
-) -> np.ndarray:                 # from 0 to 1, shape (n, height, width) of that layer's map; 0 everywhere where nothing speaks for the class
+    layer: str | None = None,  # the layer whose map is asked; `map_layer(model)` by default
+) -> np.ndarray:  # from 0 to 1, shape (n, height, width) of that layer's map; all 0 where nothing speaks for it
     """Where the evidence for a class is, each map divided by its highest value
 
     Source: Selvaraju et al., Grad-CAM, 2017. Raises `ValueError` for images of another size.
@@ -40,7 +46,10 @@ def grad_cam(
 
     images = np.asarray(images, np.float32)
     if images.ndim != 4 or images.shape[1:] != tuple(model.input_shape[1:]):
-        raise ValueError(f"Expected images of shape (n, {', '.join(map(str, model.input_shape[1:]))}); {images.shape} came. Resize them first.")
+        raise ValueError(
+            f"Expected images of shape (n, {', '.join(map(str, model.input_shape[1:]))}); {images.shape} came. Resize "
+            "them first."
+        )
     last = model.layers[-1]
     map_of = model.get_layer(layer or map_layer(model)).output
     maps = keras.Model(model.input, map_of)(images, training=False)
@@ -56,11 +65,11 @@ def grad_cam(
 
 # %% ../nbs/toolkit/33_grad_cam.ipynb #code-explain
 def explain(
-    model: "keras.Model",        # noqa: F821  from build_classifier
-    data: ImageData,             # the images that it was tested on
-    index: int,                  # which of them
-    figure: "matplotlib.figure.Figure | None" = None,  # noqa: F821  what to draw into; a new one of pyplot by default
-) -> "matplotlib.figure.Figure":  # noqa: F821
+    model: "keras.Model",  # from build_classifier
+    data: ImageData,  # the images that it was tested on
+    index: int,  # which of them
+    figure: "matplotlib.figure.Figure | None" = None,  # what to draw into; a new one of pyplot by default
+) -> "matplotlib.figure.Figure":  # the figure
     "An image, and where in it the model found the evidence for the class it chose and for the right one"
     import keras
 
@@ -70,9 +79,20 @@ def explain(
     classes = list(dict.fromkeys([predicted, actual]))
     heats = grad_cam(model, np.repeat(pixels, len(classes), axis=0), np.array(classes))
     shown = np.asarray(pixels[0]).round().astype(np.uint8)
-    titles = [data.class_names[actual], *(text("evidence for", name=data.class_names[one], confidence=probabilities[one]) for one in classes)]
+    titles = [
+        data.class_names[actual],
+        *(text("evidence for", name=data.class_names[one], confidence=probabilities[one]) for one in classes),
+    ]
     figure = draw_grid([shown] * len(titles), titles, text("grad-cam", size=heats.shape[1]), figure=figure)
     height, width = shown.shape[:2]
     for axis, heat in zip(figure.axes[1:], heats):
-        axis.imshow(heat, cmap="viridis", vmin=0, vmax=1, alpha=0.55, interpolation="bilinear", extent=(-0.5, width - 0.5, height - 0.5, -0.5))
+        axis.imshow(
+            heat,
+            cmap="viridis",
+            vmin=0,
+            vmax=1,
+            alpha=0.55,
+            interpolation="bilinear",
+            extent=(-0.5, width - 0.5, height - 0.5, -0.5),
+        )
     return figure

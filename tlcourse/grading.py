@@ -37,11 +37,15 @@ def lessons() -> list[str]:  # such as "fine_tuning"
 
 
 def exercises_of(
-    lesson: str,        # one of `lessons()`
+    lesson: str,  # one of `lessons()`
 ) -> dict[str, Exercise]:  # by name, such as "ex1", in order
     "The exercises of a lesson"
     module = importlib.import_module(f"tlcourse.exercises.{lesson}")
-    found = {name: value for name, value in vars(module).items() if isinstance(value, Exercise) and re.fullmatch(r"ex\d+", name)}
+    found = {
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, Exercise) and re.fullmatch(r"ex\d+", name)
+    }
     return dict(sorted(found.items(), key=lambda item: int(item[0][2:])))
 
 # %% ../nbs/toolkit/40_grading.ipynb #code-read-submission
@@ -50,22 +54,38 @@ def read_submission(
 ) -> tuple[str, list]:  # the lesson, and (number, source) of each code cell
     "What a submitted notebook is about, and its code; `ValueError` where it is no notebook of exercises"
     try:
-        cells = [(number, "".join(cell["source"])) for number, cell in enumerate(json.loads(content)["cells"]) if cell["cell_type"] == "code"]
+        cells = [
+            (number, "".join(cell["source"]))
+            for number, cell in enumerate(json.loads(content)["cells"])
+            if cell["cell_type"] == "code"
+        ]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"Expected a Jupyter notebook; {type(error).__name__} while reading it.") from None
-    cells = [(number, "\n".join(f"#{line}" if re.match(r"\s*[%!]", line) else line for line in source.split("\n"))) for number, source in cells]
-    about = [lesson for _, source in cells for lesson in re.findall(r"tlcourse\.exercises\.(\w+) import", source) if lesson in lessons()]
+    cells = [
+        (number, "\n".join(f"#{line}" if re.match(r"\s*[%!]", line) else line for line in source.split("\n")))
+        for number, source in cells
+    ]
+    about = [
+        lesson
+        for _, source in cells
+        for lesson in re.findall(r"tlcourse\.exercises\.(\w+) import", source)
+        if lesson in lessons()
+    ]
     if not about:
-        raise ValueError(f"Expected a cell that imports from tlcourse.exercises, such as `from tlcourse.exercises.{lessons()[0]} import ex1`; there is none.")
+        raise ValueError(
+            f"Expected a cell that imports from tlcourse.exercises, such as `from tlcourse.exercises.{lessons()[0]} "
+            "import ex1`; there is none."
+        )
     return about[0], cells
 
 # %% ../nbs/toolkit/40_grading.ipynb #code-judge-notebook
 def judge_submission(
-    content: bytes,             # of the notebook's file
+    content: bytes,  # of the notebook's file
     limits: Limits = Limits(),  # noqa: B008  what it may take
-    namespaces: bool = True,    # whether to try for namespaces
-) -> list[dict]:                # one for each exercise of the lesson: exercise, outcome, message, seconds, isolation
-    "Run a submission behind walls and judge what comes out, in this process; `ValueError` where it is no notebook of exercises"
+    namespaces: bool = True,  # whether to try for namespaces
+) -> list[dict]:  # one for each exercise of the lesson: exercise, outcome, message, seconds, isolation
+    """Run a submission behind walls and judge what comes out, in this process; `ValueError` where it is no notebook of
+    exercises"""
     lesson, cells = read_submission(content)
     left, rows, isolation = dict(exercises_of(lesson)), [], Isolation()
     until = time.monotonic() + limits.notebook_seconds
@@ -86,7 +106,10 @@ def judge_submission(
                             break  # a new sandbox for the exercises that are left
                     rows.append(_row(exercise, outcome, started, isolation))
         except Gone as gone:  # it did not come as far as the first question, and would not the next time
-            rows += [_row(exercise, Outcome("error", f"sandbox {gone}"), time.monotonic(), sandbox.isolation) for exercise in left.values()]
+            rows += [
+                _row(exercise, Outcome("error", f"sandbox {gone}"), time.monotonic(), sandbox.isolation)
+                for exercise in left.values()
+            ]
             left = {}
     return rows
 
@@ -114,7 +137,14 @@ def _judge(exercise, sandbox):
 
 
 def _row(exercise, outcome, started, isolation):
-    return {"exercise": exercise.name, "points": int(outcome.right), "outcome": outcome.status, "message": outcome.message, "seconds": round(time.monotonic() - started, 1), "isolation": str(isolation)}
+    return {
+        "exercise": exercise.name,
+        "points": int(outcome.right),
+        "outcome": outcome.status,
+        "message": outcome.message,
+        "seconds": round(time.monotonic() - started, 1),
+        "isolation": str(isolation),
+    }
 
 # %% ../nbs/toolkit/40_grading.ipynb #code-worker
 def _work():
@@ -123,7 +153,9 @@ def _work():
     import resource
 
     if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE: its memory is closed to other processes of the same user
+        ctypes.CDLL(None).prctl(
+            4, 0, 0, 0, 0
+        )  # PR_SET_DUMPABLE: its memory is closed to other processes of the same user
     settings = json.loads(sys.argv[1])
     limits = Limits(**settings["limits"])
     resource.setrlimit(resource.RLIMIT_AS, (2 * limits.memory_mb * 2**20,) * 2)
@@ -136,11 +168,18 @@ def _work():
     for line in sys.stdin:
         try:
             content = Path(json.loads(line)).read_bytes()
-            answer = {"rows": judge_submission(content, limits, settings["namespaces"]), "sha256": hashlib.sha256(content).hexdigest()}
+            answer = {
+                "rows": judge_submission(content, limits, settings["namespaces"]),
+                "sha256": hashlib.sha256(content).hexdigest(),
+            }
         except MemoryError:
             raise  # nothing can be relied on any more: another judge goes on
         except Exception as error:
-            answer = {"problem": str(error) if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__} in the judge"}
+            answer = {
+                "problem": str(error)
+                if isinstance(error, (ValueError, OSError))
+                else f"{type(error).__name__} in the judge"
+            }
         print(json.dumps(answer), file=reply, flush=True)
 
 
@@ -151,9 +190,22 @@ class _Judge:
     def _start(self):
         self._out, reply = os.pipe()
         settings = {"limits": asdict(self.limits), "namespaces": self.namespaces, "reply": reply}
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-        self.process = subprocess.Popen([sys.executable, "-P", "-c", "from tlcourse.grading import _work; _work()", json.dumps(settings)], pass_fds=(reply,), env=environment,
-                                        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, text=True)
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "CUDA_VISIBLE_DEVICES": "-1",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-c", "from tlcourse.grading import _work; _work()", json.dumps(settings)],
+            pass_fds=(reply,),
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            text=True,
+        )
         os.close(reply)
         self._buffer = b""
         if "ready" not in self._line(300):
@@ -194,23 +246,35 @@ class _Judge:
 
 # %% ../nbs/toolkit/40_grading.ipynb #code-grade
 def grade(
-    notebooks: Sequence,            # paths of submitted notebooks
+    notebooks: Sequence,  # paths of submitted notebooks
     out: str | Path | None = None,  # a table, as CSV; None writes none
-    limits: Limits = Limits(),      # noqa: B008  what each may take
-    namespaces: bool = True,        # whether to try for namespaces
-) -> list[dict]:                    # one for each notebook and exercise: COLUMNS
+    limits: Limits = Limits(),  # noqa: B008  what each may take
+    namespaces: bool = True,  # whether to try for namespaces
+) -> list[dict]:  # one for each notebook and exercise: COLUMNS
     """The points of each submission, one for each exercise that is right
 
     A notebook that cannot be graded has one row, whose message says why. Raises `ValueError` where a path is no file.
     """
     missing = [str(path) for path in notebooks if not Path(path).is_file()]
     if missing or not notebooks:
-        raise ValueError(f"Expected notebooks to grade; {', '.join(missing) or 'none'} came." + (" There is no such file." if missing else ""))
+        raise ValueError(
+            f"Expected notebooks to grade; {', '.join(missing) or 'none'} came."
+            + (" There is no such file." if missing else "")
+        )
     judge, rows = _Judge(limits, namespaces), []
     try:
         for path in notebooks:
             answer = judge.ask(path)
-            found = answer.get("rows") or [{"exercise": "", "points": 0, "outcome": "error", "message": answer.get("problem", "the judge ended"), "seconds": 0.0, "isolation": ""}]
+            found = answer.get("rows") or [
+                {
+                    "exercise": "",
+                    "points": 0,
+                    "outcome": "error",
+                    "message": answer.get("problem", "the judge ended"),
+                    "seconds": 0.0,
+                    "isolation": "",
+                }
+            ]
             rows += [{"notebook": str(path), **row, "sha256": answer.get("sha256", "")} for row in found]
     finally:
         judge.stop()
@@ -224,12 +288,15 @@ def grade(
 # %% ../nbs/toolkit/40_grading.ipynb #code-summary
 def summary(
     rows: Sequence[dict],  # from `grade`
-) -> str:                  # one line a notebook, and a warning where walls were missing
+) -> str:  # one line a notebook, and a warning where walls were missing
     "The points of each notebook in words"
     lines = []
     for notebook in dict.fromkeys(row["notebook"] for row in rows):
         mine = [row for row in rows if row["notebook"] == notebook]
         said = f" {mine[0]['message']}" if not mine[0]["exercise"] else ""
-        lines.append(text("grade: points", notebook=notebook, points=sum(row["points"] for row in mine), exercises=len(mine)) + said)
+        lines.append(
+            text("grade: points", notebook=notebook, points=sum(row["points"] for row in mine), exercises=len(mine))
+            + said
+        )
     walls = sorted({row["isolation"] for row in rows if row["isolation"].startswith("not isolated")})
     return "\n".join([*lines, *(text("grade: walls", walls=wall) for wall in walls)])

@@ -6,9 +6,9 @@
 __all__ = ['add_head', 'HeadTrainer']
 
 # %% ../nbs/toolkit/32_head_training.ipynb #code-export
-import math
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,44 +16,61 @@ from .batch_order import BatchOrder
 from .optimizers import learning_rate_schedule, make_optimizer
 from .training_run import without_tracing_notices
 
+if TYPE_CHECKING:
+    import keras
+
 # %% ../nbs/toolkit/32_head_training.ipynb #code-build-head
 def add_head(
-    features,              # a Keras tensor, shape (n, features)
-    num_classes: int,      # units of the last layer
-    width: int = 256,      # units of each hidden layer
-    depth: int = 0,        # hidden layers
+    features,  # a Keras tensor, shape (n, features)
+    num_classes: int,  # units of the last layer
+    width: int = 256,  # units of each hidden layer
+    depth: int = 0,  # hidden layers
     dropout: float = 0.2,  # share of the last layer's input that a training step leaves out
-    seed: int = 0,         # decides the first weights and the dropout
-) -> "keras.KerasTensor":  # noqa: F821  probabilities, shape (n, classes)
+    seed: int = 0,  # decides the first weights and the dropout
+) -> "keras.KerasTensor":  # probabilities, shape (n, classes)
     "Hidden layers with ReLU, dropout, and a layer that gives probabilities; without hidden layers it starts at zero"
     import keras
 
     x = features
     for number in range(depth):
-        x = keras.layers.Dense(width, activation="relu", kernel_initializer=keras.initializers.HeNormal(seed + number), name=f"head_hidden_{number + 1}")(x)
+        x = keras.layers.Dense(
+            width,
+            activation="relu",
+            kernel_initializer=keras.initializers.HeNormal(seed + number),
+            name=f"head_hidden_{number + 1}",
+        )(x)
     x = keras.layers.Dropout(dropout, seed=seed, name="head_dropout")(x)
     initializer = keras.initializers.GlorotUniform(seed) if depth else "zeros"
     return keras.layers.Dense(num_classes, activation="softmax", kernel_initializer=initializer, name="head_classes")(x)
 
 # %% ../nbs/toolkit/32_head_training.ipynb #code-trainer
 class HeadTrainer:
-    "Trains heads on features, one after the other; what was traced for one serves the next with the same layers and optimizer"
-    def __init__(self,
-        num_features: int,   # what a row of the features has
-        num_classes: int,    # classes to tell apart
-        keep: int = 48,      # how many traced heads to keep; the one not used for longest goes
+    """Trains heads on features, one after the other; what was traced for one serves the next with the same layers and
+    optimizer"""
+
+    def __init__(
+        self,
+        num_features: int,  # what a row of the features has
+        num_classes: int,  # classes to tell apart
+        keep: int = 48,  # how many traced heads to keep; the one not used for longest goes
     ):
         self.num_features, self.num_classes, self.keep = num_features, num_classes, keep
         self._made = OrderedDict()
 
-    def fit(self,
-        train: tuple,                # features, shape (versions * n, features), and class numbers, shape (n,): several versions of the images come one after the other
-        validation: tuple,           # features and class numbers, to measure after each epoch
-        settings: dict,              # learning_rate, batch_size, optimizer, momentum, weight_decay, label_smoothing, schedule, warmup, width, depth, dropout
-        epochs: int = 10,            # passes over the training rows; each takes one version of each
-        seed: int = 0,               # decides the first weights, the order, the dropout and the versions
-        on_epoch: Callable | None = None,  # called with the number of an epoch and what was measured; what it raises ends the training
-    ) -> dict:                       # loss, accuracy, val_loss and val_accuracy of each epoch; val_loss without smoothing
+    def fit(
+        self,
+        # features, shape (versions * n, features), and class numbers, shape (n,): several versions of the images come
+        # one after the other
+        train: tuple,
+        validation: tuple,  # features and class numbers, to measure after each epoch
+        # learning_rate, batch_size, optimizer, momentum, weight_decay, label_smoothing, schedule, warmup, width,
+        # depth, dropout
+        settings: dict,
+        epochs: int = 10,  # passes over the training rows; each takes one version of each
+        seed: int = 0,  # decides the first weights, the order, the dropout and the versions
+        # called with the number of an epoch and what was measured; what it raises ends the training
+        on_epoch: Callable | None = None,
+    ) -> dict:  # loss, accuracy, val_loss and val_accuracy of each epoch; val_loss without smoothing
         "Train a head from its first weights, in the steps that Keras's `fit` would take"
         import tensorflow as tf
 
@@ -67,15 +84,31 @@ class HeadTrainer:
         reset()
         order = BatchOrder(count, batch_size, shuffle=True, seed=seed)
         rates = _rates(settings, epochs * len(order)).reshape(epochs, len(order))
-        numbers = [tf.constant(number, tf.float32) for number in (settings["dropout"], decay, settings["momentum"], settings["label_smoothing"])]
+        numbers = [
+            tf.constant(number, tf.float32)
+            for number in (settings["dropout"], decay, settings["momentum"], settings["label_smoothing"])
+        ]
         history = {name: [] for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
         for epoch in range(epochs):
             order.epoch = epoch
             rows = np.concatenate(list(order))
-            version = np.random.default_rng((seed, epoch, 1)).integers(versions, size=count) if versions > 1 else np.zeros(count, np.int64)
+            version = (
+                np.random.default_rng((seed, epoch, 1)).integers(versions, size=count)
+                if versions > 1
+                else np.zeros(count, np.int64)
+            )
             with without_tracing_notices():
-                values = epoch_of(features, targets, held_out, held_out_targets, tf.constant(rows), tf.constant(version[rows] * count), tf.constant(rates[epoch], tf.float32),
-                                  tf.constant(batch_size), *numbers).numpy()
+                values = epoch_of(
+                    features,
+                    targets,
+                    held_out,
+                    held_out_targets,
+                    tf.constant(rows),
+                    tf.constant(version[rows] * count),
+                    tf.constant(rates[epoch], tf.float32),
+                    tf.constant(batch_size),
+                    *numbers,
+                ).numpy()
             for name, value in zip(history, values):
                 history[name].append(float(value))
             if on_epoch:
@@ -110,7 +143,11 @@ class HeadTrainer:
         model = keras.Model(pixels, add_head(pixels, self.num_classes, width, depth, 0.5, seed))
         strength, inertia = tf.Variable(0.0, trainable=False), tf.Variable(0.0, trainable=False)
         decay = 1.0 if decays else 0.0 if optimizer_name == "adamw" else None
-        optimizer = _momentum_sgd(inertia, decay) if optimizer_name == "sgd" else make_optimizer(optimizer_name, 1e-3, weight_decay=decay, fused=True)
+        optimizer = (
+            _momentum_sgd(inertia, decay)
+            if optimizer_name == "sgd"
+            else make_optimizer(optimizer_name, 1e-3, weight_decay=decay, fused=True)
+        )
         optimizer.build(model.trainable_variables)
         if decays:
             optimizer.weight_decay = strength
@@ -128,7 +165,11 @@ class HeadTrainer:
             for layer in layers:
                 if isinstance(layer, keras.layers.Dropout):
                     state = layer.seed_generator.next()
-                    state = state if state.dtype == tf.int32 else tf.cast(tf.math.floormod(state, tf.int32.max - 1), tf.int32)
+                    state = (
+                        state
+                        if state.dtype == tf.int32
+                        else tf.cast(tf.math.floormod(state, tf.int32.max - 1), tf.int32)
+                    )
                     x = tf.nn.experimental.stateless_dropout(x, rate=dropout, seed=state)
                 else:
                     x = layer(x)
@@ -140,8 +181,31 @@ class HeadTrainer:
         matrix = [tf.TensorSpec((None, width), tf.float32) for width in (self.num_features, self.num_classes)]
         vector, number = tf.TensorSpec((None,), tf.int64), tf.TensorSpec((), tf.float32)
 
-        @tf.function(input_signature=[*matrix, *matrix, vector, vector, tf.TensorSpec((None,), tf.float32), tf.TensorSpec((), tf.int32), *[number] * 4])
-        def epoch_of(features, targets, held_out, held_out_targets, rows, versions, rates, batch_size, dropout, decay, momentum, smoothing):
+        @tf.function(
+            input_signature=[
+                *matrix,
+                *matrix,
+                vector,
+                vector,
+                tf.TensorSpec((None,), tf.float32),
+                tf.TensorSpec((), tf.int32),
+                *[number] * 4,
+            ]
+        )
+        def epoch_of(
+            features,
+            targets,
+            held_out,
+            held_out_targets,
+            rows,
+            versions,
+            rates,
+            batch_size,
+            dropout,
+            decay,
+            momentum,
+            smoothing,
+        ):
             strength.assign(decay)
             inertia.assign(momentum)
             count = tf.shape(rows)[0]
@@ -159,7 +223,10 @@ class HeadTrainer:
                 hits = right(probabilities, y)
                 total += tf.stack([loss * tf.cast(tf.shape(hits)[0], tf.float32), tf.reduce_sum(hits)])
             probabilities = model(held_out, training=False)
-            measured = [loss_of(held_out_targets, probabilities), tf.reduce_mean(right(probabilities, held_out_targets))]
+            measured = [
+                loss_of(held_out_targets, probabilities),
+                tf.reduce_mean(right(probabilities, held_out_targets)),
+            ]
             return tf.concat([total / tf.cast(count, tf.float32), tf.stack(measured)], 0)
 
         return epoch_of, reset, model
@@ -173,12 +240,20 @@ def _momentum_sgd(momentum, weight_decay):
     class MomentumSGD(keras.optimizers.Optimizer):
         def build(self, variables):
             super().build(variables)
-            self.moments = {variable.value.ref(): self.add_variable_from_reference(variable, name="momentum") for variable in variables}
+            self.moments = {
+                variable.value.ref(): self.add_variable_from_reference(variable, name="momentum")
+                for variable in variables
+            }
 
         def update_step(self, gradient, variable, learning_rate):
             weights = variable if isinstance(variable, tf.Variable) else variable.value
-            tf.raw_ops.ResourceApplyKerasMomentum(var=weights.handle, accum=self.moments[weights.ref()].value.handle, lr=tf.cast(learning_rate, weights.dtype),
-                                                  grad=gradient, momentum=tf.convert_to_tensor(momentum))
+            tf.raw_ops.ResourceApplyKerasMomentum(
+                var=weights.handle,
+                accum=self.moments[weights.ref()].value.handle,
+                lr=tf.cast(learning_rate, weights.dtype),
+                grad=gradient,
+                momentum=tf.convert_to_tensor(momentum),
+            )
 
     return MomentumSGD(1e-3, weight_decay=weight_decay)
 

@@ -7,6 +7,7 @@ __all__ = ['ImageData', 'blank_figure', 'draw_grid']
 
 # %% ../nbs/toolkit/04_image_data.ipynb #code-export
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,19 +16,27 @@ from .batch_order import BatchOrder
 from .image_files import ImageFiles, decode
 from .texts import text
 
+if TYPE_CHECKING:
+    import matplotlib.figure
+    import tensorflow as tf
+
 # %% ../nbs/toolkit/04_image_data.ipynb #code-checked-images
 def _checked_images(images):
     images = np.asarray(images)
     if images.ndim == 3:
         images = np.repeat(images[..., None], 3, axis=-1)
     if images.ndim != 4 or images.shape[-1] != 3:
-        raise ValueError(f"Expected images of shape (n, height, width, 3), or (n, height, width) for grey; {images.shape} came. "
-                         "Images of different sizes belong in a folder: data.from_folder(path).")
+        raise ValueError(
+            f"Expected images of shape (n, height, width, 3), or (n, height, width) for grey; {images.shape} came. "
+            "Images of different sizes belong in a folder: data.from_folder(path)."
+        )
     if images.dtype != np.uint8:
         low, high = (float(images.min()), float(images.max())) if images.size else (0.0, 255.0)
         if not (np.issubdtype(images.dtype, np.number) and low >= 0 and 1 < high <= 255):
-            raise ValueError(f"Expected pixels from 0 to 255; {images.dtype} from {low:g} to {high:g} came. "
-                             "Keep the images as they were stored: each backbone scales them itself.")
+            raise ValueError(
+                f"Expected pixels from 0 to 255; {images.dtype} from {low:g} to {high:g} came. "
+                "Keep the images as they were stored: each backbone scales them itself."
+            )
         images = images.round().astype(np.uint8)
     return images
 
@@ -37,25 +46,34 @@ def _checked_labels(labels, num_images, class_names):
     if labels.shape != (num_images,):
         raise ValueError(f"Expected one label an image, so {num_images} labels; an array of shape {labels.shape} came.")
     if not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(f"Expected class numbers (integers) as labels; {labels.dtype} came. "
-                         "names, labels = numpy.unique(names_of_images, return_inverse=True) makes them from names.")
+        raise ValueError(
+            f"Expected class numbers (integers) as labels; {labels.dtype} came. "
+            "names, labels = numpy.unique(names_of_images, return_inverse=True) makes them from names."
+        )
     if num_images and not (0 <= labels.min() and labels.max() < len(class_names)):
-        raise ValueError(f"Expected labels from 0 to {len(class_names) - 1}, for the {len(class_names)} class names; "
-                         f"{labels.min()} to {labels.max()} came.")
+        raise ValueError(
+            f"Expected labels from 0 to {len(class_names) - 1}, for the {len(class_names)} class names; "
+            f"{labels.min()} to {labels.max()} came."
+        )
     return labels.astype(np.int64)
 
 # %% ../nbs/toolkit/04_image_data.ipynb #code-imagedata
 class ImageData:
     """A labelled set of images: `images`, `labels`, `class_names`, `metadata` and `name`
 
-    Raises `ValueError` where images, labels, class names and metadata do not fit each other, or pixels are not from 0 to 255.
+    Raises `ValueError` where images, labels, class names and metadata do not fit each other, or pixels are not from 0
+    to 255.
     """
-    def __init__(self,
-        images: np.ndarray | ImageFiles,       # pixels from 0 to 255, shape (n, height, width, 3), or (n, height, width) for grey; or files
-        labels: Sequence,                      # class numbers, n integers from 0 to len(class_names) - 1
-        class_names: Sequence,                 # the name of each class
-        metadata: pd.DataFrame | None = None,  # one row an image, with columns such as `group`, `time`, `source`; empty by default
-        name: str = "images",                  # what figures and reports call the set
+
+    def __init__(
+        self,
+        # pixels from 0 to 255, shape (n, height, width, 3), or (n, height, width) for grey; or files
+        images: np.ndarray | ImageFiles,
+        labels: Sequence,  # class numbers, n integers from 0 to len(class_names) - 1
+        class_names: Sequence,  # the name of each class
+        # one row an image, with columns such as `group`, `time`, `source`; empty by default
+        metadata: pd.DataFrame | None = None,
+        name: str = "images",  # what figures and reports call the set
     ):
         self.images = images if isinstance(images, ImageFiles) else _checked_images(images)
         self.class_names = [str(class_name) for class_name in class_names]
@@ -72,9 +90,10 @@ class ImageData:
         where = "on disk" if isinstance(self.images, ImageFiles) else "{}x{} pixels".format(*self.images.shape[1:3])
         return f"ImageData({self.name!r}: {len(self)} images, {len(self.class_names)} classes, {where})"
 
-    def subset(self,
+    def subset(
+        self,
         indices: Sequence,  # which images: their indices, or one True or False an image
-    ) -> "ImageData":       # those images, in that order
+    ) -> "ImageData":  # those images, in that order
         "The images at `indices` with their labels and metadata"
         indices = np.asarray(indices)
         if indices.dtype == bool:
@@ -82,35 +101,49 @@ class ImageData:
                 raise ValueError(f"Expected one True or False an image, so {len(self)}; shape {indices.shape} came.")
             indices = np.flatnonzero(indices)
         indices = indices.astype(np.int64)
-        return ImageData(self.images[indices], self.labels[indices], self.class_names, self.metadata.iloc[indices], self.name)
+        return ImageData(
+            self.images[indices], self.labels[indices], self.class_names, self.metadata.iloc[indices], self.name
+        )
 
-    def sample(self,
+    def sample(
+        self,
         per_class: int,  # how many images of each class
-        seed: int = 0,   # decides which
-    ) -> "ImageData":    # that many images of each class, drawn without replacement
+        seed: int = 0,  # decides which
+    ) -> "ImageData":  # that many images of each class, drawn without replacement
         """A random sample with the same number of images of each class
 
         Raises `ValueError` where a class has fewer.
         """
         counts = np.bincount(self.labels, minlength=len(self.class_names))
         if not 1 <= per_class <= counts.min():
-            raise ValueError(f"Expected per_class from 1 to {counts.min()}, the number of images of class "
-                             f"{self.class_names[counts.argmin()]!r}; {per_class} came.")
+            raise ValueError(
+                f"Expected per_class from 1 to {counts.min()}, the number of images of class "
+                f"{self.class_names[counts.argmin()]!r}; {per_class} came."
+            )
         rng = np.random.default_rng(seed)
-        return self.subset(np.concatenate([rng.choice(np.flatnonzero(self.labels == label), per_class, replace=False)
-                                           for label in range(len(self.class_names))]))
+        return self.subset(
+            np.concatenate(
+                [
+                    rng.choice(np.flatnonzero(self.labels == label), per_class, replace=False)
+                    for label in range(len(self.class_names))
+                ]
+            )
+        )
 
     def summary(self) -> pd.DataFrame:  # one row a class: `images` and their `share`
         "How many images there are of each class"
         counts = np.bincount(self.labels, minlength=len(self.class_names))
-        return pd.DataFrame({"images": counts, "share": (counts / max(len(self), 1)).round(3)},
-                            index=pd.Index(self.class_names, name="class"))
+        return pd.DataFrame(
+            {"images": counts, "share": (counts / max(len(self), 1)).round(3)},
+            index=pd.Index(self.class_names, name="class"),
+        )
 
-    def show(self,
-        count: int = 16,      # how many images to draw, spread evenly over the classes
-        seed: int = 0,        # decides which
-        columns: int = 8,     # images a row
-    ) -> "matplotlib.figure.Figure":  # noqa: F821
+    def show(
+        self,
+        count: int = 16,  # how many images to draw, spread evenly over the classes
+        seed: int = 0,  # decides which
+        columns: int = 8,  # images a row
+    ) -> "matplotlib.figure.Figure":  # the figure
         "A figure of random images with their classes"
         rng = np.random.default_rng(seed)
         order = rng.permutation(len(self))
@@ -118,16 +151,24 @@ class ImageData:
         chosen = order[np.lexsort((self.labels[order], turn))][:count]
         chosen = chosen[np.argsort(self.labels[chosen], kind="stable")]
         title = text("sample", name=self.name, shown=len(chosen), count=len(self))
-        return draw_grid([self.images[index] for index in chosen], [self.class_names[label] for label in self.labels[chosen]], title, columns)
+        return draw_grid(
+            [self.images[index] for index in chosen],
+            [self.class_names[label] for label in self.labels[chosen]],
+            title,
+            columns,
+        )
 
-    def to_dataset(self,
-        image_size: int | None = None,  # height and width to resize to, in pixels; as they are by default, which needs an array
-        batch_size: int = 32,           # images a batch
-        shuffle: bool = False,          # draw a new order each epoch
-        seed: int = 0,                  # decides the orders
+    def to_dataset(
+        self,
+        # height and width to resize to, in pixels; as they are by default, which needs an array
+        image_size: int | None = None,
+        batch_size: int = 32,  # images a batch
+        shuffle: bool = False,  # draw a new order each epoch
+        seed: int = 0,  # decides the orders
         order: BatchOrder | None = None,  # the order itself; made from the three above by default
-    ) -> "tf.data.Dataset":             # noqa: F821
-        """A `tf.data.Dataset` of batches (images, labels): float32 from 0 to 255, shape (batch, height, width, 3), and int64
+    ) -> "tf.data.Dataset":  # of batches (images, labels)
+        """A `tf.data.Dataset` of batches (images, labels): float32 from 0 to 255, shape (batch, height, width, 3), and
+        int64
 
         Files are decoded on all cores. Resizing is bilinear, with antialiasing, and does not keep the aspect ratio.
         """
@@ -135,7 +176,10 @@ class ImageData:
 
         on_disk = isinstance(self.images, ImageFiles)
         if on_disk and image_size is None:
-            raise ValueError("Images on disk may have any size: expected image_size in pixels, such as to_dataset(image_size=96); none came.")
+            raise ValueError(
+                "Images on disk may have any size: expected image_size in pixels, such as to_dataset(image_size=96); "
+                "none came."
+            )
         labels = tf.constant(self.labels)
 
         def load(rows, read, shape):
@@ -149,18 +193,27 @@ class ImageData:
         order = order or BatchOrder(len(self), batch_size, shuffle, seed)
         rows = order.to_dataset()
         if on_disk:  # images of different sizes, each worth a thread of its own
-            batches = rows.unbatch().map(lambda row: load(row, lambda i: decode(self.images.paths[i]), (None, None, 3)),
-                                         num_parallel_calls=tf.data.AUTOTUNE).batch(order.batch_size)
+            batches = (
+                rows.unbatch()
+                .map(
+                    lambda row: load(row, lambda i: decode(self.images.paths[i]), (None, None, 3)),
+                    num_parallel_calls=tf.data.AUTOTUNE,
+                )
+                .batch(order.batch_size)
+            )
             batches = batches.apply(tf.data.experimental.assert_cardinality(len(order)))
         else:
-            batches = rows.map(lambda batch: load(batch, self.images.__getitem__, (None, *self.images.shape[1:])), num_parallel_calls=tf.data.AUTOTUNE)
+            batches = rows.map(
+                lambda batch: load(batch, self.images.__getitem__, (None, *self.images.shape[1:])),
+                num_parallel_calls=tf.data.AUTOTUNE,
+            )
         return batches.prefetch(tf.data.AUTOTUNE)
 
 # %% ../nbs/toolkit/04_image_data.ipynb #code-draw-grid
 def blank_figure(
     size: tuple[float, float],  # width and height, in inches
-    figure: "matplotlib.figure.Figure | None" = None,  # noqa: F821  one to make blank; a new one of pyplot by default
-) -> "matplotlib.figure.Figure":  # noqa: F821
+    figure: "matplotlib.figure.Figure | None" = None,  # one to make blank; a new one of pyplot by default
+) -> "matplotlib.figure.Figure":  # the figure
     "A figure to draw into. A thread brings its own, for pyplot is made for the main thread only"
     if figure is None:
         import matplotlib.pyplot as plt
@@ -175,12 +228,12 @@ def blank_figure(
 
 
 def draw_grid(
-    images: Sequence,    # pixels from 0 to 255, each of shape (height, width, 3)
-    titles: Sequence,    # what to write above each image
-    title: str,          # the title of the figure
-    columns: int = 8,    # images a row
-    figure: "matplotlib.figure.Figure | None" = None,  # noqa: F821  what to draw into; a new one of pyplot by default
-) -> "matplotlib.figure.Figure":  # noqa: F821
+    images: Sequence,  # pixels from 0 to 255, each of shape (height, width, 3)
+    titles: Sequence,  # what to write above each image
+    title: str,  # the title of the figure
+    columns: int = 8,  # images a row
+    figure: "matplotlib.figure.Figure | None" = None,  # what to draw into; a new one of pyplot by default
+) -> "matplotlib.figure.Figure":  # the figure
     "A figure of images in rows, each under its title"
     columns = max(1, min(columns, len(images)))
     rows = max(1, -(-len(images) // columns))

@@ -25,7 +25,7 @@ FILE_KINDS = ("unreadable", "truncated", "wrong extension", "rotated by EXIF", "
 
 def read_file(
     path: str | Path,  # a file that should be an image
-) -> tuple[np.ndarray | None, dict[str, str]]:  # RGB pixels as `decode` gives them, None where there are none; and the reason of each finding by kind
+) -> tuple[np.ndarray | None, dict[str, str]]:  # RGB pixels or None; the reason of each finding by kind
     "The pixels of a file and what is noteworthy about the file itself; never an error, and the file stays as it is"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -46,8 +46,13 @@ def _header(path):
         with Image.open(path) as image:
             # a 16-bit RGB file opens in mode RGB; only the way its bytes are packed tells
             packed = " ".join(str(tile[3]) for tile in getattr(image, "tile", []))
-            return dict(file_format=image.format, mode=image.mode, alpha="A" in image.mode.upper().replace("LAB", "") or "transparency" in image.info,
-                        deep=image.mode[0] in "IF" or ";16" in packed, turn=_turn(image))
+            return dict(
+                file_format=image.format,
+                mode=image.mode,
+                alpha="A" in image.mode.upper().replace("LAB", "") or "transparency" in image.info,
+                deep=image.mode[0] in "IF" or ";16" in packed,
+                turn=_turn(image),
+            )
     except Exception:  # noqa: BLE001  decode() says what is wrong
         return None
 
@@ -60,18 +65,25 @@ def _turn(image):
 
 
 def _ends_early(reason):
-    return any(words in reason.lower() for words in ("truncated", "not enough", "ended before", "unexpected end", "broken data", "end of file"))
+    return any(
+        words in reason.lower()
+        for words in ("truncated", "not enough", "ended before", "unexpected end", "broken data", "end of file")
+    )
 
 
 def _header_findings(path, file_format, mode, alpha, deep, turn):
-    # phones store several pictures in one file and call it .jpg, which every reader takes for the JPEG that it begins with
+    # phones store several pictures in one file and call it .jpg: every reader takes it for the JPEG it begins with
     known = Image.registered_extensions().get(Path(path).suffix.lower())
     alike = {file_format, known} <= {"JPEG", "MPO"}
     found = {}
     if known != file_format and not alike:
-        found["wrong extension"] = f"a {file_format} file" + (f" named {Path(path).suffix}" if Path(path).suffix else " without an extension")
+        found["wrong extension"] = f"a {file_format} file" + (
+            f" named {Path(path).suffix}" if Path(path).suffix else " without an extension"
+        )
     if turn in range(2, 9):
-        found["rotated by EXIF"] = f"EXIF orientation {turn}: programs that do not read it see the picture turned or mirrored"
+        found["rotated by EXIF"] = (
+            f"EXIF orientation {turn}: programs that do not read it see the picture turned or mirrored"
+        )
     if alpha:
         found["alpha"] = f"mode {mode}, with transparency: what shows through differs from program to program"
     if mode == "CMYK":
@@ -82,37 +94,49 @@ def _header_findings(path, file_format, mode, alpha, deep, turn):
 
 # %% ../nbs/toolkit/23_image_faults.ipynb #code-working-size
 WORKING_SIZE = 256  # pixels at the long side
-THUMBNAIL = 32      # pixels at each side, for comparing pictures
+THUMBNAIL = 32  # pixels at each side, for comparing pictures
 
 
 def measure(
     pixels: np.ndarray,  # RGB, uint8 from 0 to 255, shape (height, width, 3)
-) -> dict:               # width, height, darkest, middle, brightest, blur, structure, colour, digest, thumbnail
+) -> dict:  # width, height, darkest, middle, brightest, blur, structure, colour, digest, thumbnail
     """What can be measured on one picture
 
-    `darkest` is the grey level that 1 % of the pixels stay below, `brightest` the level that the strongest channel of 1 % of them is above, `middle` the grey level that half of them stay below,
-    `blur` the width of its edges in pixels, `structure` the contrast that is neither noise nor a slow change of light,
-    in grey levels, and `colour` how far apart the three channels are in the most colourful 1 % of the pixels. `digest` stands for the
-    pixels, and `thumbnail` is the picture in grey, 32 x 32.
+    `darkest` is the grey level that 1 % of the pixels stay below, `brightest` the level that the strongest channel of 1
+    % of them is above, `middle` the grey level that half of them stay below, `blur` the width of its edges in pixels,
+    `structure` the contrast that is neither noise nor a slow change of light, in grey levels, and `colour` how far
+    apart the three channels are in the most colourful 1 % of the pixels. `digest` stands for the pixels, and
+    `thumbnail` is the picture in grey, 32 x 32.
     """
     picture = Image.fromarray(pixels)
     picture.thumbnail((WORKING_SIZE, WORKING_SIZE), Image.Resampling.LANCZOS, reducing_gap=3.0)
     colours = np.asarray(picture)
     luma = picture.convert("L")
     grey = np.asarray(luma, np.float32)
-    return dict(width=pixels.shape[1], height=pixels.shape[0], darkest=float(np.percentile(grey, 1)),
-                brightest=float(np.percentile(colours.max(axis=-1), 99)),  # of the strongest channel: a deep blue sky is not dark
-                middle=float(np.median(grey)),
-                blur=blur_width(grey), structure=_structure(luma), colour=float(np.percentile(np.ptp(colours, axis=-1), 99)),
-                digest=hashlib.blake2b(np.ascontiguousarray(pixels), key=str(pixels.shape).encode(), digest_size=16).hexdigest(),
-                thumbnail=np.asarray(luma.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)))
+    return dict(
+        width=pixels.shape[1],
+        height=pixels.shape[0],
+        darkest=float(np.percentile(grey, 1)),
+        brightest=float(
+            np.percentile(colours.max(axis=-1), 99)
+        ),  # of the strongest channel: a deep blue sky is not dark
+        middle=float(np.median(grey)),
+        blur=blur_width(grey),
+        structure=_structure(luma),
+        colour=float(np.percentile(np.ptp(colours, axis=-1), 99)),
+        digest=hashlib.blake2b(
+            np.ascontiguousarray(pixels), key=str(pixels.shape).encode(), digest_size=16
+        ).hexdigest(),
+        thumbnail=np.asarray(luma.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)),
+    )
 
 # %% ../nbs/toolkit/23_image_faults.ipynb #code-measure-files
 def measure_files(
-    paths: Sequence,   # files that should be images
+    paths: Sequence,  # files that should be images
     workers: int = 4,  # how many to read at once; decoding and filtering run outside Python's lock
-) -> list[tuple[dict | None, dict[str, str]]]:  # for each file what `measure` gives, None without pixels, and the findings of `read_file`
+) -> list[tuple[dict | None, dict[str, str]]]:  # of each file: its measures or None, its findings
     "The measures and findings of many files; never an error, and the files stay as they are"
+
     def one(path):
         pixels, findings = _read(path)
         return (None if pixels is None else measure(pixels)), findings
@@ -124,15 +148,16 @@ def measure_files(
 
 # %% ../nbs/toolkit/23_image_faults.ipynb #code-blur-width
 def blur_width(
-    grey: np.ndarray,        # grey levels from 0 to 255, float, shape (height, width)
+    grey: np.ndarray,  # grey levels from 0 to 255, float, shape (height, width)
     softening: float = 1.0,  # standard deviation of the extra blur, in pixels
-    weakest: float = 2.0,    # slope in grey levels a pixel below which there is no edge to measure
-) -> float:                  # standard deviation in pixels, NaN where there is no edge
-    """The width of the strongest edges as the standard deviation of a Gaussian blur, in the direction in which they are wider
+    weakest: float = 2.0,  # slope in grey levels a pixel below which there is no edge to measure
+) -> float:  # standard deviation in pixels, NaN where there is no edge
+    """The width of the strongest edges as the standard deviation of a Gaussian blur, in the direction in which they are
+    wider
 
-    A camera that moved blurs in one direction only, so rows and columns are measured apart. Where it moved along fine structure the streaks
-    have sharp sides, and the blur is not always seen
-    ([Zhuo and Sim, 2011](https://doi.org/10.1016/j.patcog.2011.03.009)).
+    A camera that moved blurs in one direction only, so rows and columns are measured apart. Where it moved along fine
+    structure the streaks have sharp sides, and the blur is not always seen ([Zhuo and Sim,
+    2011](https://doi.org/10.1016/j.patcog.2011.03.009)).
     """
     from scipy.ndimage import gaussian_filter
 
@@ -157,31 +182,34 @@ def _structure(luma):
     small = luma.resize([max(1, round(side * scale)) for side in luma.size], Image.Resampling.BOX)
     smooth = gaussian_filter(np.asarray(small, np.float32), 1)
     down, right = (place.ravel() for place in np.mgrid[[slice(-1, 1, side * 1j) for side in smooth.shape]])
-    light = np.stack([np.ones_like(down), down, right, down ** 2, down * right, right ** 2], axis=1)
+    light = np.stack([np.ones_like(down), down, right, down**2, down * right, right**2], axis=1)
     return float((smooth.ravel() - light @ np.linalg.lstsq(light, smooth.ravel(), rcond=None)[0]).std())
 
 # %% ../nbs/toolkit/23_image_faults.ipynb #code-limits
 LIMITS = {
-    "brightest": 94,      # level of the strongest channel; 11 % of its full light, so more than 3 stops are missing at the bright end
-    "darkest": 170,       # grey level; 40 % of the light of white, so fog or flare lies on everything
-    "middle": 220,        # grey level; 72 % of the light of white, two stops above the 18 % that a light meter aims for
-    "blur": 1.3,          # pixels; half the pixels would show as much: a Gaussian of 1.3 leaves an eighth of what only the other half can show
-    "structure": 1.5,     # grey levels; an eye needs a contrast of 1 to 2 %, which is 4 levels from low to high and 1.5 as a deviation
-    "colour": 12,         # grey levels between the channels; JPEG adds up to a few to a grey picture
-    "aspect": 2.5,        # long side / short side; no usual camera, phone or screen goes beyond 21:9
-    "size": 4,            # times the median size either way; a network sees something else after resizing by so much
-    "usual": 0.5,         # share of the images; what more than half of them have is how the set is
+    # level of the strongest channel; 11 % of its full light, so more than 3 stops are missing at the bright end
+    "brightest": 94,
+    "darkest": 170,  # grey level; 40 % of the light of white, so fog or flare lies on everything
+    "middle": 220,  # grey level; 72 % of the light of white, two stops above the 18 % that a light meter aims for
+    # pixels; half the pixels would show as much: a Gaussian of 1.3 leaves an eighth of what the other half can show
+    "blur": 1.3,
+    # grey levels; an eye needs a contrast of 1 to 2 %, which is 4 levels from low to high and 1.5 as a deviation
+    "structure": 1.5,
+    "colour": 12,  # grey levels between the channels; JPEG adds up to a few to a grey picture
+    "aspect": 2.5,  # long side / short side; no usual camera, phone or screen goes beyond 21:9
+    "size": 4,  # times the median size either way; a network sees something else after resizing by so much
+    "usual": 0.5,  # share of the images; what more than half of them have is how the set is
 }
 
 
 def find_faults(
-    measures: pd.DataFrame,       # one row an image: what `measure` gives
-    limits: dict | None = None,   # limits to use in place of those of `LIMITS`
-) -> pd.DataFrame:                # columns `kind`, `image` (a label of the index of `measures`; None for the whole set), `value`, `reason`
+    measures: pd.DataFrame,  # one row an image: what `measure` gives
+    limits: dict | None = None,  # limits to use in place of those of `LIMITS`
+) -> pd.DataFrame:  # `kind`, `image` (a label of the index of `measures`; None: the whole set), `value`, `reason`
     """What the measures say is wrong, one row a finding
 
-    What more than half of the images have is taken for the way of the set, and gets one row with no image: night photographs are dark, X-rays grey.
-    Raises `ValueError` for a limit that does not exist.
+    What more than half of the images have is taken for the way of the set, and gets one row with no image: night
+    photographs are dark, X-rays grey. Raises `ValueError` for a limit that does not exist.
     """
     limits = LIMITS | (limits or {})
     if unknown := set(limits) - set(LIMITS):
@@ -193,13 +221,38 @@ def find_faults(
     aspect = measures[["width", "height"]].max(axis=1) / measures[["width", "height"]].min(axis=1)
     fog = measures["darkest"] > limits["darkest"]
     tests = [
-        ("too dark", measures["brightest"] < limits["brightest"], measures["brightest"], "99 % of it is darker than level {:.0f}"),
+        (
+            "too dark",
+            measures["brightest"] < limits["brightest"],
+            measures["brightest"],
+            "99 % of it is darker than level {:.0f}",
+        ),
         ("too bright", fog, measures["darkest"], "99 % of it is brighter than level {:.0f}"),
-        ("too bright", ~fog & (measures["middle"] > limits["middle"]), measures["middle"], "half of it is brighter than level {:.0f}"),
+        (
+            "too bright",
+            ~fog & (measures["middle"] > limits["middle"]),
+            measures["middle"],
+            "half of it is brighter than level {:.0f}",
+        ),
         ("blurred", measures["blur"] > limits["blur"], measures["blur"], "its edges are {:.1f} pixels wide"),
-        ("low information", measures["structure"] < limits["structure"], measures["structure"], "contrast of {:.1f} grey levels: nothing to see"),
-        ("grey among colour", measures["colour"] < limits["colour"], measures["colour"], "its channels are within {:.0f} grey levels"),
-        ("odd size", (relative > limits["size"]) | (relative < 1 / limits["size"]), relative, "{:.2g} times the usual size"),
+        (
+            "low information",
+            measures["structure"] < limits["structure"],
+            measures["structure"],
+            "contrast of {:.1f} grey levels: nothing to see",
+        ),
+        (
+            "grey among colour",
+            measures["colour"] < limits["colour"],
+            measures["colour"],
+            "its channels are within {:.0f} grey levels",
+        ),
+        (
+            "odd size",
+            (relative > limits["size"]) | (relative < 1 / limits["size"]),
+            relative,
+            "{:.2g} times the usual size",
+        ),
         ("odd aspect", aspect > limits["aspect"], aspect, "its long side is {:.1f} times its short side"),
     ]
     rows = []
@@ -207,7 +260,14 @@ def find_faults(
         if kind == "grey among colour" and found.mean() > limits["usual"]:
             continue  # grey is how the set is, and nothing is wrong with that
         if found.mean() > limits["usual"]:
-            rows.append((kind, None, float(value[found].median()), f"{found.sum()} of {len(found)} images: that is how this set is"))
+            rows.append(
+                (
+                    kind,
+                    None,
+                    float(value[found].median()),
+                    f"{found.sum()} of {len(found)} images: that is how this set is",
+                )
+            )
             continue
         rows += [(kind, image, float(value[image]), reason.format(value[image])) for image in measures.index[found]]
     return pd.DataFrame(rows, columns=["kind", "image", "value", "reason"]).astype({"image": object})

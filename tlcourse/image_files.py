@@ -15,13 +15,16 @@ import numpy as np
 from PIL import Image, ImageOps
 
 # %% ../nbs/toolkit/02_image_files.ipynb #code-max-pixels-64-000-000
-MAX_PIXELS = 64_000_000  # a photograph of 64 megapixels takes 192 MB as RGB; more than that is refused as a decompression bomb
+MAX_PIXELS = (
+    64_000_000  # a photograph of 64 megapixels takes 192 MB as RGB; more than that is refused as a decompression bomb
+)
 
 
 def decode(
     path: str | Path,  # an image file in any format that Pillow reads
-) -> np.ndarray:       # RGB pixels, uint8 from 0 to 255, shape (height, width, 3)
-    """The first frame of an image file as RGB: turned upright by its EXIF tag, transparency on white, 16 bits scaled to 8
+) -> np.ndarray:  # RGB pixels, uint8 from 0 to 255, shape (height, width, 3)
+    """The first frame of an image file as RGB: turned upright by its EXIF tag, transparency on white, 16 bits scaled to
+    8
 
     Raises `ValueError` with the reason where the file is not a readable image.
     """
@@ -34,8 +37,18 @@ def decode(
         raise ValueError(f"{path}: {error}") from None
     except Image.UnidentifiedImageError:
         empty = Path(path).stat().st_size == 0
-        raise ValueError(f"{path}: {'the file is empty' if empty else 'not an image in a format that Pillow reads'}") from None
-    except (OSError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError, IndexError, EOFError) as error:
+        raise ValueError(
+            f"{path}: {'the file is empty' if empty else 'not an image in a format that Pillow reads'}"
+        ) from None
+    except (
+        OSError,
+        SyntaxError,
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+        MemoryError,
+        IndexError,
+        EOFError,
+    ) as error:
         raise ValueError(f"{path}: {error}") from None
 
 # %% ../nbs/toolkit/02_image_files.ipynb #code-rgb
@@ -52,8 +65,11 @@ def _rgb(image):
 
 # %% ../nbs/toolkit/02_image_files.ipynb #code-imagefiles
 class ImageFiles(Sequence):
-    "A sequence of images that stay on disk: `files[3]` decodes one, `files[3:9]` and `files[indices]` give another `ImageFiles`"
-    def __init__(self,
+    """A sequence of images that stay on disk: `files[3]` decodes one, `files[3:9]` and `files[indices]` give another
+    `ImageFiles`"""
+
+    def __init__(
+        self,
         paths: Sequence,  # paths of image files
     ):
         self.paths = np.asarray([str(path) for path in paths], dtype=object)
@@ -71,10 +87,11 @@ class ImageFiles(Sequence):
 
 # %% ../nbs/toolkit/02_image_files.ipynb #code-unreadable
 def unreadable(
-    paths: Sequence,       # paths of files
-    workers: int = 4,      # how many files to decode at once; decoding runs outside Python's lock
-) -> dict[str, str]:       # for each file that can't be decoded: its path and the reason
+    paths: Sequence,  # paths of files
+    workers: int = 4,  # how many files to decode at once; decoding runs outside Python's lock
+) -> dict[str, str]:  # for each file that can't be decoded: its path and the reason
     "The files that cannot be decoded, each with the reason; every file is decoded once, none is changed"
+
     def reason(path):
         try:
             decode(path)

@@ -8,36 +8,43 @@ __all__ = ['MAX_ERROR', 'inference_function', 'images_at_a_time', 'stream', 'run
 
 # %% ../nbs/toolkit/13_inference.ipynb #code-export
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .image_data import ImageData
 from .precision import GAIN, PRECISIONS, gain_of_bfloat16
 
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
 # %% ../nbs/toolkit/13_inference.ipynb #code-precisions-float32-bfloat16
 def inference_function(
-    model: "keras.Model",  # noqa: F821  takes RGB pixels from 0 to 255, shape (n, height, width, 3)
-) -> "tf.types.experimental.ConcreteFunction":  # noqa: F821  a traced `tf.function` from a batch of pixels to the model's output, float32
+    model: "keras.Model",  # takes RGB pixels from 0 to 255, shape (n, height, width, 3)
+) -> "tf.types.experimental.ConcreteFunction":  # traced, from a batch of pixels to the model's output, float32
     "A model in inference mode, traced once for batches of any size; its variables may change later"
     import tensorflow as tf
 
     signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)]
-    return tf.function(lambda pixels: tf.cast(model(pixels, training=False), tf.float32), input_signature=signature, autograph=False).get_concrete_function()
+    return tf.function(
+        lambda pixels: tf.cast(model(pixels, training=False), tf.float32), input_signature=signature, autograph=False
+    ).get_concrete_function()
 
 
 def images_at_a_time(
     image_size: int,  # height and width, in pixels
-) -> int:             # from 16 to 64
+) -> int:  # from 16 to 64
     "A batch that is large enough to be fast and small enough for a small machine: about a million pixels"
     return min(64, max(16, 2**20 // image_size**2))
 
 
 def stream(
-    function: "tf.types.experimental.ConcreteFunction",  # noqa: F821  from inference_function
-    data: ImageData,         # the images; resized to what the function takes
+    function: "tf.types.experimental.ConcreteFunction",  # from inference_function
+    data: ImageData,  # the images; resized to what the function takes
     batch_size: int | None = None,  # images at a time, by `images_at_a_time`; memory for activations grows with it
     augment: Callable | None = None,  # from a batch of pixels to the batch that the network sees
-) -> Iterator:               # arrays, one row an image, in the order of `data`
+) -> Iterator:  # arrays, one row an image, in the order of `data`
     "The output of a network batch by batch; images decode on all cores while the network runs"
     size = function.structured_input_signature[0][0].shape[1]
     for pixels, _ in data.to_dataset(size, batch_size or images_at_a_time(size)):
@@ -45,10 +52,10 @@ def stream(
 
 
 def run_over(
-    function: "tf.types.experimental.ConcreteFunction",  # noqa: F821  from inference_function
-    data: ImageData,        # the images; resized to what the function takes
+    function: "tf.types.experimental.ConcreteFunction",  # from inference_function
+    data: ImageData,  # the images; resized to what the function takes
     batch_size: int | None = None,  # images at a time, by `images_at_a_time`; memory for activations grows with it
-) -> np.ndarray:            # the output, one row an image, in the order of `data`
+) -> np.ndarray:  # the output, one row an image, in the order of `data`
     "The output of a network for every image, each computed once"
     return np.concatenate(list(stream(function, data, batch_size)))
 
@@ -57,10 +64,10 @@ MAX_ERROR = 0.01  # how much the features may differ in bfloat16, as a share of 
 
 
 def error_of_bfloat16(
-    exact: Callable,     # from inference_function, in float32
-    rounded: Callable,   # the same network in bfloat16
+    exact: Callable,  # from inference_function, in float32
+    rounded: Callable,  # the same network in bfloat16
     pixels: np.ndarray,  # images to ask with, float32
-) -> float:              # the length of the difference divided by the length of the float32 output
+) -> float:  # the length of the difference divided by the length of the float32 output
     "How much the output of a network differs in bfloat16"
     expected = exact(pixels).numpy()
     return float(np.linalg.norm(rounded(pixels).numpy() - expected) / max(np.linalg.norm(expected), 1e-30))
@@ -68,8 +75,8 @@ def error_of_bfloat16(
 
 def is_better_in_bfloat16(
     function_in: Callable,  # from "float32" or "bfloat16" to the network in it, from inference_function
-    data: ImageData,        # the images that it will run on: the first ones are asked with
-) -> bool:                  # True where it is faster by GAIN and off by less than MAX_ERROR
+    data: ImageData,  # the images that it will run on: the first ones are asked with
+) -> bool:  # True where it is faster by GAIN and off by less than MAX_ERROR
     "Whether a network should run in bfloat16 on this machine, by measurement"
     exact, rounded = (function_in(precision) for precision in PRECISIONS)
     size = exact.structured_input_signature[0][0].shape[1]

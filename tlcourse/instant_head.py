@@ -7,6 +7,7 @@ __all__ = ['LEFT_OUT', 'HeadSettings', 'HeadResult', 'HeadBench', 'make_bench']
 
 # %% ../nbs/toolkit/47_instant_head.ipynb #code-imports
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,9 @@ from .image_data import ImageData, blank_figure
 from .splitting import Splits
 from .texts import text
 
+if TYPE_CHECKING:
+    import matplotlib.figure
+
 # %% ../nbs/toolkit/47_instant_head.ipynb #code-headsettings
 LEFT_OUT = -1  # the label of an image that does not take part
 
@@ -24,22 +28,25 @@ LEFT_OUT = -1  # the label of an image that does not take part
 @dataclass(frozen=True)
 class HeadSettings:
     "What a person drags: examples, regularisation, a class weight, labels"
-    per_class: int = 10            # at most so many training images of each class, as they come
-    regularisation: float = 1.0    # strength of the pull of the weights to 0: lambda of L2, 1 / C of scikit-learn
-    weighted: str = ""             # the class whose images weigh more or less; none by default
-    weight: float = 1.0            # how much each of them weighs
-    labels: dict = field(default_factory=dict)  # index of a training image: another class number, or LEFT_OUT; such an image takes part whatever `per_class` says
+
+    per_class: int = 10  # at most so many training images of each class, as they come
+    regularisation: float = 1.0  # strength of the pull of the weights to 0: lambda of L2, 1 / C of scikit-learn
+    weighted: str = ""  # the class whose images weigh more or less; none by default
+    weight: float = 1.0  # how much each of them weighs
+    # index of a training image: another class number, or LEFT_OUT; such an image takes part whatever `per_class` says
+    labels: dict = field(default_factory=dict)
 
 # %% ../nbs/toolkit/47_instant_head.ipynb #code-headbench
 @dataclass(frozen=True, eq=False)
 class HeadResult:
     "What a head does on the validation images: `accuracy`, `recall`, `draw()`; and how it fits each training image"
-    class_names: list            # the names of the classes
-    labels: np.ndarray           # class numbers of the validation images, shape (n,)
-    probabilities: np.ndarray    # what the head gives them, shape (n, classes)
-    used: np.ndarray             # indices of the training images that took part
-    given: np.ndarray            # the class number that each training image has now, or LEFT_OUT
-    trained: np.ndarray          # what the head gives the training images, shape (m, classes)
+
+    class_names: list  # the names of the classes
+    labels: np.ndarray  # class numbers of the validation images, shape (n,)
+    probabilities: np.ndarray  # what the head gives them, shape (n, classes)
+    used: np.ndarray  # indices of the training images that took part
+    given: np.ndarray  # the class number that each training image has now, or LEFT_OUT
+    trained: np.ndarray  # what the head gives the training images, shape (m, classes)
 
     @property
     def accuracy(self) -> float:  # from 0 to 1
@@ -58,20 +65,33 @@ class HeadResult:
         taken = np.take_along_axis(self.trained, np.maximum(self.given, 0)[:, None], axis=1)[:, 0]
         return np.where(self.given == LEFT_OUT, 1.0, taken)
 
-    def draw(self,
+    def draw(
+        self,
         before: "HeadResult | None" = None,  # an earlier one to compare with
-        figure: "matplotlib.figure.Figure | None" = None,  # noqa: F821  what to draw into; a new one of pyplot by default
-    ) -> "matplotlib.figure.Figure":  # noqa: F821
+        figure: "matplotlib.figure.Figure | None" = None,  # what to draw into; a new one of pyplot by default
+    ) -> "matplotlib.figure.Figure":  # the figure
         "The share of each class that is right, and what it was before"
         figure = blank_figure((7.2, 0.9 + 0.26 * len(self.class_names)), figure)
         axis = figure.subplots()
         rows = np.arange(len(self.class_names))
         axis.barh(rows, self.recall, color="#0072B2", height=0.7, label=text("head: now"))
         if before is not None:
-            axis.plot(before.recall, rows, "D", color="#D55E00", markeredgecolor="white", linestyle="none", label=text("head: before"))
+            axis.plot(
+                before.recall,
+                rows,
+                "D",
+                color="#D55E00",
+                markeredgecolor="white",
+                linestyle="none",
+                label=text("head: before"),
+            )
         axis.set_yticks(rows, self.class_names)
         axis.invert_yaxis()
-        axis.set(xlim=(0, 1.02), xlabel=text("head: recall"), title=text("head: title", accuracy=self.accuracy, count=len(self.labels), used=len(self.used)))
+        axis.set(
+            xlim=(0, 1.02),
+            xlabel=text("head: recall"),
+            title=text("head: title", accuracy=self.accuracy, count=len(self.labels), used=len(self.used)),
+        )
         axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
         return figure
 
@@ -81,17 +101,31 @@ class HeadBench:
 
     Raises `ValueError` for features that do not fit the labels.
     """
-    def __init__(self,
-        features: np.ndarray,    # of the training images, one row each
+
+    def __init__(
+        self,
+        features: np.ndarray,  # of the training images, one row each
         validation: np.ndarray,  # of the validation images
-        train: ImageData,        # the training images
-        tried: ImageData,        # the validation images
+        train: ImageData,  # the training images
+        tried: ImageData,  # the validation images
     ):
-        if features.ndim != 2 or validation.ndim != 2 or len(features) != len(train) or len(validation) != len(tried) or features.shape[1] != validation.shape[1]:
-            raise ValueError(f"Expected one row of features an image, {len(train)} and {len(tried)}, of one width; {features.shape} and {validation.shape} came.")
+        if (
+            features.ndim != 2
+            or validation.ndim != 2
+            or len(features) != len(train)
+            or len(validation) != len(tried)
+            or features.shape[1] != validation.shape[1]
+        ):
+            raise ValueError(
+                f"Expected one row of features an image, {len(train)} and {len(tried)}, of one width; "
+                f"{features.shape} and {validation.shape} came."
+            )
         self.train, self.tried = train, tried
         mean, spread = features.mean(axis=0), features.std(axis=0)
-        scaled, scaled_tried = ((one - mean) / np.where(spread > 0, spread, 1) for one in (np.asarray(features, float), np.asarray(validation, float)))
+        scaled, scaled_tried = (
+            (one - mean) / np.where(spread > 0, spread, 1)
+            for one in (np.asarray(features, float), np.asarray(validation, float))
+        )
         if len(scaled) < scaled.shape[1]:
             squares, vectors = np.linalg.eigh(scaled @ scaled.T)
             there = squares > 1e-10 * max(squares.max(), 1e-300)
@@ -101,9 +135,10 @@ class HeadBench:
         turns = pd.Series(train.labels).groupby(train.labels).cumcount()
         self._turn = turns.to_numpy()  # the how-manieth of its class each image is
 
-    def fit(self,
+    def fit(
+        self,
         settings: HeadSettings = HeadSettings(),  # what to train with
-    ) -> HeadResult:                              # on the validation images
+    ) -> HeadResult:  # on the validation images
         "Train the head; `ValueError` where fewer than two classes have examples"
         from sklearn.linear_model import LogisticRegression
         from threadpoolctl import threadpool_limits
@@ -121,13 +156,18 @@ class HeadBench:
         with threadpool_limits(1, "blas"):  # on tables this small, threads wait for each other longer than they compute
             head.fit(self._rows[used], given[used])
         probabilities, trained = (np.zeros((len(rows), len(names))) for rows in (self._tried_rows, self._rows))
-        probabilities[:, head.classes_], trained[:, head.classes_] = head.predict_proba(self._tried_rows), head.predict_proba(self._rows)
+        probabilities[:, head.classes_], trained[:, head.classes_] = (
+            head.predict_proba(self._tried_rows),
+            head.predict_proba(self._rows),
+        )
         return HeadResult(names, self.tried.labels, probabilities, used, given, trained)
 
 # %% ../nbs/toolkit/47_instant_head.ipynb #code-make-bench
 def make_bench(
     backbone: Backbone,  # from load_backbone
-    splits: Splits,      # training and validation part are used
-) -> HeadBench:          # ready to `fit`
+    splits: Splits,  # training and validation part are used
+) -> HeadBench:  # ready to `fit`
     "A bench on the pooled features of a backbone, from the cache or computed"
-    return HeadBench(extract(backbone, splits.train), extract(backbone, splits.validation), splits.train, splits.validation)
+    return HeadBench(
+        extract(backbone, splits.train), extract(backbone, splits.validation), splits.train, splits.validation
+    )

@@ -7,8 +7,12 @@ __all__ = ['keras_code_of']
 
 # %% ../nbs/toolkit/45_keras_code.ipynb #code-imports
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from .backbones import find_spec
+
+if TYPE_CHECKING:
+    from tlcourse.lab_run import RunSettings
 
 # %% ../nbs/toolkit/45_keras_code.ipynb #code-optimizers
 _CLASSES = {"sgd": "SGD", "rmsprop": "RMSprop", "adam": "Adam", "adamw": "AdamW", "lion": "Lion"}
@@ -22,7 +26,11 @@ def _has_ratios(phase):
 def _ratio_code(phase, spec):
     "An optimizer with a rate for each weight"
     name = _CLASSES[phase.optimizer]
-    decay = "" if name != "AdamW" else "        variable.assign_sub(variable * 0.004 * rate)  # AdamW's decay, at the rate of the weight\n"
+    decay = (
+        ""
+        if name != "AdamW"
+        else "        variable.assign_sub(variable * 0.004 * rate)  # AdamW's decay, at the rate of the weight\n"
+    )
     if phase.stage_decay == 1:
         ratios = f"ratio_of = {{weight.value.ref(): {phase.backbone_lr_ratio!r} for weight in backbone.weights}}  # learning rate as a multiple of the head's"
     else:
@@ -48,12 +56,20 @@ class Slower{name}(keras.optimizers.{"Adam" if decay else name}):
 # %% ../nbs/toolkit/45_keras_code.ipynb #code-schedules
 _SHAPES = {  # schedule: what is computed before, and the share of the highest rate, both from `step`, `steps` and `warmup`
     "constant": ("rise = max(1, round(warmup * steps))", "np.minimum(1, (step + 1) / rise)"),
-    "cosine": ("rise = round(warmup * steps)",
-               "np.where(step < rise, (step + 1) / max(1, rise), 0.5 + 0.5 * np.cos(np.pi * (step - rise) / max(1, steps - rise)))"),
-    "step": ("rise = round(warmup * steps)\n    tenths = np.searchsorted([round(steps * part) for part in (0.3, 0.6, 0.9)], step)",
-             "0.1**tenths * np.minimum(1, (step + 1) / max(1, rise))"),
-    "triangle": ("rise = max(1, round(0.1 * steps))",
-                 "np.where(step < rise, (step + 1) / rise, 1 - 31 / 32 * (step - rise) / max(1, steps - rise))"),
+    "cosine": (
+        "rise = round(warmup * steps)",
+        "np.where(step < rise, (step + 1) / max(1, rise), 0.5 + 0.5 * np.cos(np.pi * (step - rise) / max(1, steps - "
+        "rise)))",
+    ),
+    "step": (
+        "rise = round(warmup * steps)\n    tenths = np.searchsorted([round(steps * part) for part in (0.3, 0.6, "
+        "0.9)], step)",
+        "0.1**tenths * np.minimum(1, (step + 1) / max(1, rise))",
+    ),
+    "triangle": (
+        "rise = max(1, round(0.1 * steps))",
+        "np.where(step < rise, (step + 1) / rise, 1 - 31 / 32 * (step - rise) / max(1, steps - rise))",
+    ),
 }
 
 
@@ -89,7 +105,11 @@ def _rate_code(phase):
     steps = f"{phase.epochs} * steps" if phase.epochs > 1 else "steps"
     if _has_table(phase):
         return f"Rates(rates({phase.learning_rate!r}, {steps}{f', warmup={phase.warmup!r}' if phase.warmup else ''}))"
-    return f"keras.optimizers.schedules.CosineDecay({phase.learning_rate!r}, {steps})" if phase.schedule == "cosine" else repr(phase.learning_rate)
+    return (
+        f"keras.optimizers.schedules.CosineDecay({phase.learning_rate!r}, {steps})"
+        if phase.schedule == "cosine"
+        else repr(phase.learning_rate)
+    )
 
 # %% ../nbs/toolkit/45_keras_code.ipynb #code-phases
 def _phase_code(phase, spec):
@@ -108,7 +128,10 @@ def _phase_code(phase, spec):
 
 # %% ../nbs/toolkit/45_keras_code.ipynb #code-augmented
 _DRAWS = {
-    "RandAugment": ("keras.layers.RandAugment(value_range=(0, 255), seed=seed)", "super().train_step((augment(images, training=True), labels))"),
+    "RandAugment": (
+        "keras.layers.RandAugment(value_range=(0, 255), seed=seed)",
+        "super().train_step((augment(images, training=True), labels))",
+    ),
     "MixUp": ("keras.layers.MixUp(seed=seed)", None),
     "CutMix": ("keras.layers.CutMix(seed=seed)", None),
 }
@@ -140,7 +163,11 @@ def _network_code(settings, weights, spec):
     if weights in ("none", "random", None):
         before, given = "keras.utils.set_random_seed(0)  # decides the first weights\n", "None"
     elif weights == "course":
-        before, given = f"weights = str(backbones.course_weights_file(backbones.find_spec({spec.name!r})))  # a file of weights, for Keras to read\n", "weights"
+        before, given = (
+            f"weights = str(backbones.course_weights_file(backbones.find_spec({spec.name!r})))  # a file of weights, "
+            "for Keras to read\n",
+            "weights",
+        )
     hidden = 'x = keras.layers.Dense(256, activation="relu", kernel_initializer=keras.initializers.HeNormal(seed))(x)\n'
     gap = settings.head == "gap"
     return f"""{before}backbone = keras.applications.{spec.name}(include_top=False, weights={given}, input_shape=(size, size, 3))
@@ -155,12 +182,12 @@ model = keras.Model(inputs, outputs)
 
 # %% ../nbs/toolkit/45_keras_code.ipynb #code-keras-code
 def keras_code_of(
-    settings: "RunSettings",     # noqa: F821  of the run
+    settings: "RunSettings",  # of the run
     weights: str | None = None,  # the weights that the run took; those of the settings by default
-    how: str = "group",          # how its images were split
+    how: str = "group",  # how its images were split
     sizes: Sequence = (0.4, 0.3, 0.3),  # shares of training, validation and test part
-    epochs: int | None = None,   # after how many epochs it was stopped; None: it was not
-) -> str:                        # Python
+    epochs: int | None = None,  # after how many epochs it was stopped; None: it was not
+) -> str:  # Python
     "The code of a run in plain Keras: its `history` is that of the run, to rounding"
     weights = settings.weights if weights is None else weights
     spec, phases = find_spec(settings.backbone), settings.phases()
@@ -168,7 +195,11 @@ def keras_code_of(
     own = "data, splitting" if weights != "course" else "backbones, data, splitting"
     slower, tables = [phase for phase in phases if _has_ratios(phase)], [phase for phase in phases if _has_table(phase)]
     augment = settings.augment != "none"
-    helpers = (_ratio_code(slower[0], spec) if slower else "\n\n") + (_schedule_code(tables[0]) if tables else "") + (_augmented_code(settings.augment) if augment else "")
+    helpers = (
+        (_ratio_code(slower[0], spec) if slower else "\n\n")
+        + (_schedule_code(tables[0]) if tables else "")
+        + (_augmented_code(settings.augment) if augment else "")
+    )
     stopped = f"# The run was stopped after {epochs} epochs; this is the whole of it\n" if epochs is not None else ""
     return f"""# A run of the lab in plain Keras. From tlcourse come the images{" and the weights" if weights == "course" else ""} only: put your own in their place
 import keras

@@ -16,11 +16,16 @@ from .course_files import _environment, _wait, _write_kernel
 # %% ../nbs/toolkit/52_lab_app.ipynb #code-app
 def _write_app(place, folder):
     "The notebook of the app"
-    source = f"import os\n\nos.chdir({str(Path(folder).resolve())!r})\nfrom tlcourse.widgets import FineTuneLab\n\nFineTuneLab()"
+    source = (
+        f"import os\n\nos.chdir({str(Path(folder).resolve())!r})\n"
+        "from tlcourse.widgets import FineTuneLab\n\nFineTuneLab()"
+    )
     cell = {"cell_type": "code", "id": "lab", "execution_count": None, "metadata": {}, "outputs": [], "source": source}
     kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
     path = Path(place) / "tlcourse.ipynb"
-    path.write_text(json.dumps({"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}), encoding="utf-8")
+    path.write_text(
+        json.dumps({"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}), encoding="utf-8"
+    )
     return path
 
 
@@ -36,16 +41,20 @@ def _app_command(notebook, browser, port):
 
 # %% ../nbs/toolkit/52_lab_app.ipynb #code-open-app
 def open_app(
-    folder: str | Path,         # where runs are kept, in a folder `runs`, and where a settings.ini is looked for; made if it is missing
-    browser: bool = True,       # open it in the browser; otherwise the server prints its address
-    port: int | None = None,    # the port of the server on this machine; the first free one from 8866 by default
-) -> int:                       # 0 where it was ended with Ctrl-C, else Voilà's exit code
+    # where runs are kept, in a folder `runs`, and where a settings.ini is looked for; made if it is missing
+    folder: str | Path,
+    browser: bool = True,  # open it in the browser; otherwise the server prints its address
+    port: int | None = None,  # the port of the server on this machine; the first free one from 8866 by default
+) -> int:  # 0 where it was ended with Ctrl-C, else Voilà's exit code
     "Serve the fine-tuning lab until Ctrl-C ends it; `ValueError` where Voilà is not installed"
     import subprocess
     import tempfile
 
     if importlib.util.find_spec("voila") is None:
-        raise ValueError('The app needs Voilà, which is not installed. Run pip install "tlcourse[app]", or open the lab in lesson 1 with `tlcourse lab`.')
+        raise ValueError(
+            'The app needs Voilà, which is not installed. Run pip install "tlcourse[app]", or open the lab in lesson '
+            "1 with `tlcourse lab`."
+        )
     Path(folder).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tlcourse-", ignore_cleanup_errors=True) as place:
         _write_kernel(place)

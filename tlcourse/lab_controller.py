@@ -27,17 +27,22 @@ ACTIVE = ("preparing", "running", "paused", "stopping")  # the states in which a
 # %% ../nbs/toolkit/42_lab_controller.ipynb #code-stopped
 class Stopped(Exception):
     "What a job gets at its next `check` after somebody pressed Stop"
-    def __init__(self,
+
+    def __init__(
+        self,
         words: str = "",  # what to say where nobody catches it
     ):
         super().__init__(words)
 
 # %% ../nbs/toolkit/42_lab_controller.ipynb #code-work
 class Work:
-    "What a job knows of the person who watches it: `ready()`, `check()`, `report()`, and `seconds`, the time it was not paused"
-    def __init__(self,
+    """What a job knows of the person who watches it: `ready()`, `check()`, `report()`, and `seconds`, the time it was
+    not paused"""
+
+    def __init__(
+        self,
         controller: "Controller",  # the one that runs the job
-        discard: bool = False,     # whether nobody wants the result any more
+        discard: bool = False,  # whether nobody wants the result any more
     ):
         self._controller, self.discard = controller, discard
         self._since, self._paused = time.monotonic(), 0.0
@@ -61,7 +66,8 @@ class Work:
         if stopping:
             raise Stopped
 
-    def report(self,
+    def report(
+        self,
         **facts,  # whatever the listeners should know, such as `epoch=3`
     ) -> None:
         "Add facts to the controller's `facts` and tell its listeners"
@@ -69,7 +75,9 @@ class Work:
 
 # %% ../nbs/toolkit/42_lab_controller.ipynb #code-controller
 class Controller:
-    "A job in a thread of its own: `state`, `legal`, `facts`, `result`, `error` and all `errors`, and the events that a person sends"
+    """A job in a thread of its own: `state`, `legal`, `facts`, `result`, `error` and all `errors`, and the events that
+    a person sends"""
+
     def __init__(self):
         self._condition = threading.Condition()
         self._delivering, self._news, self._listeners = threading.Lock(), deque(), []
@@ -87,16 +95,18 @@ class Controller:
         "Whether a job is on"
         return self.state in ACTIVE
 
-    def listen(self,
+    def listen(
+        self,
         listener: Callable,  # called with the state and the facts, after each change
-    ) -> Callable:           # call it to listen no longer
+    ) -> Callable:  # call it to listen no longer
         "Add a listener"
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener) if listener in self._listeners else None
 
-    def start(self,
+    def start(
+        self,
         job: Callable,  # gets a `Work`; what it returns is `result`
-    ) -> bool:          # False where this is not the time
+    ) -> bool:  # False where this is not the time
         "Run a job in a thread"
         with self._condition:
             if "start" not in self.legal:
@@ -140,17 +150,19 @@ class Controller:
         self._deliver()
         return True
 
-    def close(self,
+    def close(
+        self,
         timeout: float | None = 10.0,  # seconds to wait for the job to end; None: as long as it takes
-    ) -> bool:                         # whether no thread is left
+    ) -> bool:  # whether no thread is left
         "End the job, without its result, and take no more events"
         self.reset()
         self.closed = True
         return self.wait(timeout)
 
-    def wait(self,
+    def wait(
+        self,
         timeout: float | None = None,  # seconds; None: as long as it takes
-    ) -> bool:                         # whether the thread has ended
+    ) -> bool:  # whether the thread has ended
         "Wait until the job's thread has ended"
         thread = self._thread
         if thread is None or thread is threading.current_thread():
@@ -233,15 +245,18 @@ class Controller:
 # %% ../nbs/toolkit/42_lab_controller.ipynb #code-latest
 class Latest:
     "A function that is called in a thread with the newest value only: `ask(value)`, `wait()`, `errors`"
-    def __init__(self,
-        function: Callable,                # what to call with the value
-        failed: Callable | None = None,    # what to call with an exception that it raised; it is kept in `errors` too
+
+    def __init__(
+        self,
+        function: Callable,  # what to call with the value
+        failed: Callable | None = None,  # what to call with an exception that it raised; it is kept in `errors` too
     ):
         self._function, self._failed = function, failed
         self._lock, self._values, self._thread = threading.Lock(), deque(maxlen=1), None
         self.errors = []
 
-    def ask(self,
+    def ask(
+        self,
         value,  # the argument of the function
     ) -> None:
         "Call the function with this value, unless a newer one comes before its turn"
@@ -252,9 +267,10 @@ class Latest:
                 thread.start()  # where the system has none left, the next question tries again
                 self._thread = thread
 
-    def wait(self,
+    def wait(
+        self,
         timeout: float | None = None,  # seconds; None: as long as it takes
-    ) -> bool:                         # whether nothing is left to answer
+    ) -> bool:  # whether nothing is left to answer
         "Wait until everything is answered"
         thread = self._thread
         if thread is not None:

@@ -11,6 +11,7 @@ import atexit
 import shutil
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,10 @@ from .settings import find_settings_file
 from .splitting import Splits, split
 from .texts import text
 
+if TYPE_CHECKING:
+    import keras
+    import matplotlib.figure
+
 # %% ../nbs/toolkit/46_lab_run.ipynb #code-runsettings
 OWN = "own"  # the recipe that takes cut, rates and optimizer from the settings
 AUGMENTS = {"none": {}, "RandAugment": {"augment": True}, "MixUp": {"mix": "mixup"}, "CutMix": {"mix": "cutmix"}}
@@ -36,22 +41,23 @@ SIZES = (0.4, 0.3, 0.3)  # shares for training, of which few images are taken, v
 @dataclass(frozen=True)
 class RunSettings:
     "What a run of the lab is: everything that a person chooses"
-    dataset: str = "textures"         # a name that `data.available()` lists
-    folder: str = ""                  # a folder of yours with one folder a class, in the place of the data set
-    images_per_class: int = 10        # training images of each class
-    backbone: str = "ResNet50"        # a registered backbone
-    weights: str = "auto"             # "auto", "course", "imagenet", "none", or the path of a file
-    image_size: int = 64              # height and width, in pixels
-    head: str = "gap"                 # "gap" or "flatten"
-    recipe: str = OWN                 # "own", or one of RECIPES
-    cut: str = "conv5"                # "head", the lowest stage that trains, or "all"
-    epochs: int = 6                   # in all; with a cut below the head, half of them are for the head alone
-    learning_rate: float = 1e-2       # of the head
-    backbone_ratio: float = 1e-2      # the backbone's learning rate as a multiple of the head's
-    optimizer: str = "adam"           # one of OPTIMIZERS
-    batch_size: int = 16              # images a step
-    augment: str = "none"             # one of AUGMENTS
-    seed: int = 0                     # decides split, sample, first weights and orders
+
+    dataset: str = "textures"  # a name that `data.available()` lists
+    folder: str = ""  # a folder of yours with one folder a class, in the place of the data set
+    images_per_class: int = 10  # training images of each class
+    backbone: str = "ResNet50"  # a registered backbone
+    weights: str = "auto"  # "auto", "course", "imagenet", "none", or the path of a file
+    image_size: int = 64  # height and width, in pixels
+    head: str = "gap"  # "gap" or "flatten"
+    recipe: str = OWN  # "own", or one of RECIPES
+    cut: str = "conv5"  # "head", the lowest stage that trains, or "all"
+    epochs: int = 6  # in all; with a cut below the head, half of them are for the head alone
+    learning_rate: float = 1e-2  # of the head
+    backbone_ratio: float = 1e-2  # the backbone's learning rate as a multiple of the head's
+    optimizer: str = "adam"  # one of OPTIMIZERS
+    batch_size: int = 16  # images a step
+    augment: str = "none"  # one of AUGMENTS
+    seed: int = 0  # decides split, sample, first weights and orders
 
     def phases(self) -> list[Phase]:  # what `fine_tune` takes
         "What trains when; `ValueError` for a value that cannot be meant"
@@ -64,16 +70,24 @@ class RunSettings:
             own = {"learning_rate": self.learning_rate, "optimizer": self.optimizer}
             first = 0 if self.cut == "head" else self.epochs // 2
             phases = [Phase("head", first, **own)] if first else []
-            phases.append(Phase(self.cut, self.epochs - first, **own, **({} if self.cut == "head" else {"backbone_lr_ratio": self.backbone_ratio})))
+            phases.append(
+                Phase(
+                    self.cut,
+                    self.epochs - first,
+                    **own,
+                    **({} if self.cut == "head" else {"backbone_lr_ratio": self.backbone_ratio}),
+                )
+            )
         return [replace(phase, **AUGMENTS[self.augment]) for phase in phases]
 
     def load(self) -> ImageData:  # all of them
         "The images"
         return from_folder(self.folder) if self.folder else load(self.dataset)
 
-    def split(self,
+    def split(
+        self,
         images: ImageData,  # from `load`
-    ) -> Splits:            # few training images
+    ) -> Splits:  # few training images
         "The images in three parts, by place where the set says which images belong together"
         parts = split(images, _how(images), SIZES, seed=self.seed)
         return Splits(parts.train.sample(self.images_per_class, self.seed), parts.validation, parts.test, parts.how)
@@ -84,13 +98,14 @@ def _how(images):
 
 # %% ../nbs/toolkit/46_lab_run.ipynb #code-code
 def code_of(
-    settings: RunSettings,      # of the run
+    settings: RunSettings,  # of the run
     weights: str | None = None,  # the weights that the run took; those of the settings by default
-    how: str = "group",         # how its images were split
+    how: str = "group",  # how its images were split
     epochs: int | None = None,  # after how many epochs it was stopped; None: it was not
-) -> str:                       # Python
+) -> str:  # Python
     "The code that does what the lab did"
     weights = settings.weights if weights is None else weights
+    given = None if weights in ("none", "random") else weights
     images = f"data.from_folder({settings.folder!r})" if settings.folder else f"data.load({settings.dataset!r})"
     phases = "\n".join(f"    {_phase_code(phase)}," for phase in settings.phases())
     stopped = f"# The run was stopped after {epochs} epochs; this is the whole of it\n" if epochs is not None else ""
@@ -101,7 +116,7 @@ splits = splitting.split(images, how={how!r}, sizes={SIZES}, seed={settings.seed
 few = splits.train.sample(per_class={settings.images_per_class}, seed={settings.seed})
 splits = splitting.Splits(few, splits.validation, splits.test)
 
-backbone = backbones.load_backbone({settings.backbone!r}, weights={None if weights in ("none", "random") else weights!r}, image_size={settings.image_size})
+backbone = backbones.load_backbone({settings.backbone!r}, weights={given!r}, image_size={settings.image_size})
 model = fine_tuning.build_classifier(backbone, images.class_names, head={settings.head!r}, seed={settings.seed})
 phases = [
 {phases}
@@ -115,25 +130,30 @@ model.save("model.keras")
 
 
 def _phase_code(phase):
-    others = [f"{one.name}={getattr(phase, one.name)!r}" for one in fields(phase)[1:] if getattr(phase, one.name) != one.default]
+    others = [
+        f"{one.name}={getattr(phase, one.name)!r}"
+        for one in fields(phase)[1:]
+        if getattr(phase, one.name) != one.default
+    ]
     return f"fine_tuning.Phase({', '.join([repr(phase.train), *others])})"
 
 # %% ../nbs/toolkit/46_lab_run.ipynb #code-labrun
 @dataclass(frozen=True, eq=False)
 class LabRun:
     "A run that is over: `settings`, `history`, `accuracy`, `report()`, `code()`"
-    settings: RunSettings          # what was asked for
-    weights: str                   # the weights it took
-    how: str                       # how its images were split
-    history: dict                  # loss, accuracy, val_loss and val_accuracy of each epoch
-    starts: list                   # for each phase its first epoch, counted from 0, and what trains in it
-    class_names: list              # the names of the classes
-    labels: np.ndarray             # class numbers of the validation images, shape (n,)
-    probabilities: np.ndarray      # what the model gave them, shape (n, classes)
-    seconds: float                 # from the first step to the last, without pauses
-    stopped: bool = False          # whether somebody ended it
-    folder: Path | None = None     # where it is kept
-    model: "keras.Model | None" = field(default=None, repr=False)  # noqa: F821  None for a run that was read from its folder
+
+    settings: RunSettings  # what was asked for
+    weights: str  # the weights it took
+    how: str  # how its images were split
+    history: dict  # loss, accuracy, val_loss and val_accuracy of each epoch
+    starts: list  # for each phase its first epoch, counted from 0, and what trains in it
+    class_names: list  # the names of the classes
+    labels: np.ndarray  # class numbers of the validation images, shape (n,)
+    probabilities: np.ndarray  # what the model gave them, shape (n, classes)
+    seconds: float  # from the first step to the last, without pauses
+    stopped: bool = False  # whether somebody ended it
+    folder: Path | None = None  # where it is kept
+    model: "keras.Model | None" = field(default=None, repr=False)  # None for a run that was read from its folder
 
     @property
     def name(self) -> str:  # such as "run 3"
@@ -145,18 +165,23 @@ class LabRun:
         "The share of validation images that its model gets right"
         return float((self.probabilities.argmax(axis=1) == self.labels).mean())
 
-    def report(self,
+    def report(
+        self,
         images: ImageData | None = None,  # the images of its data set; loaded by default
-    ) -> Evaluation:                      # on the validation images
+    ) -> Evaluation:  # on the validation images
         "Confusion and mistakes; `ValueError` where the images are no longer those of the run"
         data = self.settings.split(self.settings.load() if images is None else images).validation
         if not np.array_equal(data.labels, self.labels):
-            raise ValueError(f"Expected the images that {self.name} saw; {data.name!r} has others now. Put the old ones back, or run it again.")
+            raise ValueError(
+                f"Expected the images that {self.name} saw; {data.name!r} has others now. Put the old ones back, or "
+                "run it again."
+            )
         return Evaluation(data, self.probabilities)
 
-    def code(self,
+    def code(
+        self,
         plain: bool = False,  # in Keras alone; by default with the course's functions, which is shorter
-    ) -> str:                 # Python
+    ) -> str:  # Python
         "The code that gives this run"
         stopped = len(self.history["loss"]) if self.stopped else None
         if plain:
@@ -165,9 +190,9 @@ class LabRun:
 
 # %% ../nbs/toolkit/46_lab_run.ipynb #code-train
 def train(
-    settings: RunSettings,     # what to run
+    settings: RunSettings,  # what to run
     work: Work | None = None,  # of the controller; it hears of each step. By default nobody watches
-) -> LabRun:                   # with its `model`; `Stopped` where it was stopped before the first epoch was over
+) -> LabRun:  # with its `model`; `Stopped` where it was stopped before the first epoch was over
     "Train a classifier as the settings say"
     work = work or Work(Controller())
     phases = settings.phases()
@@ -182,16 +207,38 @@ def train(
     work.report(doing=text("lab: computing features"))
     watcher, stopped = _watcher(work, phases, -(-len(splits.train) // settings.batch_size)), False
     try:
-        history = fine_tune(model, splits, phases, batch_size=settings.batch_size, seed=settings.seed, progress=False, callbacks=[watcher]).history
+        history = fine_tune(
+            model,
+            splits,
+            phases,
+            batch_size=settings.batch_size,
+            seed=settings.seed,
+            progress=False,
+            callbacks=[watcher],
+        ).history
     except Stopped:
         if not watcher.history:
             raise
         history, stopped = watcher.history, True
-        model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])  # or its file would name an optimizer of the course
+        model.compile(
+            "adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"]
+        )  # or its file would name an optimizer of the course
     work.report(doing=text("lab: evaluating"), left=None)
     probabilities = evaluate(model, splits.validation).probabilities
-    return LabRun(settings, backbone.weights, splits.how, history, watcher.starts, images.class_names, splits.validation.labels, probabilities,
-                  round(watcher.seconds, 2), stopped, None, model)
+    return LabRun(
+        settings,
+        backbone.weights,
+        splits.how,
+        history,
+        watcher.starts,
+        images.class_names,
+        splits.validation.labels,
+        probabilities,
+        round(watcher.seconds, 2),
+        stopped,
+        None,
+        model,
+    )
 
 
 def _watcher(work, phases, steps):
@@ -199,6 +246,7 @@ def _watcher(work, phases, steps):
 
     class Watcher(keras.callbacks.Callback):
         "Reports steps and epochs, and lets a pause or a stop take hold"
+
         def __init__(self):
             super().__init__()
             self.history, self.points, self.starts, self.seconds = {}, [], [], 0.0
@@ -221,9 +269,21 @@ def _watcher(work, phases, steps):
             self.points.append((before + min(batch + 1, steps) / steps, float(logs["loss"]), float(logs["accuracy"])))
             if self.told is None or now - self.told > 0.1 or done == phase.epochs * steps:
                 self.told = now
-                work.report(doing=text("lab: training", phase=number, phases=len(phases), train=phase.train, epoch=before + 1, epochs=sum(one.epochs for one in phases)),
-                            done=sum(one.epochs for one in phases[:number - 1]) * steps + done, steps=sum(one.epochs for one in phases) * steps,
-                            left=speed * (phase.epochs * steps - done) if done > self.first[0] else None, later=len(phases) - number, points=list(self.points))
+                work.report(
+                    doing=text(
+                        "lab: training",
+                        phase=number,
+                        phases=len(phases),
+                        train=phase.train,
+                        epoch=before + 1,
+                        epochs=sum(one.epochs for one in phases),
+                    ),
+                    done=sum(one.epochs for one in phases[: number - 1]) * steps + done,
+                    steps=sum(one.epochs for one in phases) * steps,
+                    left=speed * (phase.epochs * steps - done) if done > self.first[0] else None,
+                    later=len(phases) - number,
+                    points=list(self.points),
+                )
             work.check()
 
         def on_epoch_end(self, epoch, logs=None):
@@ -245,9 +305,9 @@ def runs_folder() -> Path:  # it need not be there
 
 
 def keep(
-    run: LabRun,                  # a run that is over
-    folder: Path | None = None,   # where runs are kept; `runs_folder()` by default
-) -> LabRun:                      # the same, with the folder that it has now
+    run: LabRun,  # a run that is over
+    folder: Path | None = None,  # where runs are kept; `runs_folder()` by default
+) -> LabRun:  # the same, with the folder that it has now
     "Keep a run under the next free number; `OSError` where the folder cannot be written"
     folder = Path(runs_folder() if folder is None else folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -260,14 +320,21 @@ def keep(
         except FileExistsError:  # another kernel was faster
             pass
     run = replace(run, folder=folder / f"{number:03}")
-    facts = {name: getattr(run, name) for name in ("weights", "how", "history", "starts", "class_names", "seconds", "stopped")}
-    save_state(run.folder, {"labels": run.labels, "probabilities": run.probabilities}, facts | {"settings": asdict(run.settings)})
+    facts = {
+        name: getattr(run, name)
+        for name in ("weights", "how", "history", "starts", "class_names", "seconds", "stopped")
+    }
+    save_state(
+        run.folder,
+        {"labels": run.labels, "probabilities": run.probabilities},
+        facts | {"settings": asdict(run.settings)},
+    )
     return run
 
 
 def kept(
     folder: Path | None = None,  # where runs are kept; `runs_folder()` by default
-) -> list[LabRun]:               # the oldest first, without their models
+) -> list[LabRun]:  # the oldest first, without their models
     "The runs that were kept; what is no run, or damaged, is left out, the latter with a warning"
     folder = Path(runs_folder() if folder is None else folder)
     runs = []
@@ -290,19 +357,25 @@ def forget(
 
 # %% ../nbs/toolkit/46_lab_run.ipynb #code-table
 def table_of(
-    runs: list,      # of LabRun
-) -> pd.DataFrame:   # one row a run: what was set, and its accuracy on the validation images
+    runs: list,  # of LabRun
+) -> pd.DataFrame:  # one row a run: what was set, and its accuracy on the validation images
     "The runs side by side"
     rows = {}
     for run in runs:
         one = run.settings
         own = one.recipe == OWN
         rows[run.name] = {
-            "validation accuracy": run.accuracy, "seconds": run.seconds, "images": f"{one.folder or one.dataset}, {one.images_per_class} a class",
+            "validation accuracy": run.accuracy,
+            "seconds": run.seconds,
+            "images": f"{one.folder or one.dataset}, {one.images_per_class} a class",
             "backbone": f"{one.backbone} ({run.weights}), {one.image_size} px, {one.head}",
-            "trains": f"{one.cut}" if own else one.recipe, "epochs": f"{len(run.history['loss'])} of {sum(phase.epochs for phase in one.phases())}",
-            "rate": f"{one.learning_rate:.2g} x {one.backbone_ratio:.2g}" if own else "", "optimizer": one.optimizer if own else "",
-            "batch": one.batch_size, "augmentation": one.augment, "seed": one.seed,
+            "trains": f"{one.cut}" if own else one.recipe,
+            "epochs": f"{len(run.history['loss'])} of {sum(phase.epochs for phase in one.phases())}",
+            "rate": f"{one.learning_rate:.2g} x {one.backbone_ratio:.2g}" if own else "",
+            "optimizer": one.optimizer if own else "",
+            "batch": one.batch_size,
+            "augmentation": one.augment,
+            "seed": one.seed,
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("run")
 
@@ -311,10 +384,11 @@ COLOURS = ("#0072B2", "#D55E00")  # Okabe and Ito: told apart with every kind of
 
 
 def draw_curves(
-    curves: dict,           # name of a run: its `history`, `starts` and, while it trains, `points` (epochs so far, loss, accuracy)
-    epochs: int,            # how far the axis goes
-    figure: "matplotlib.figure.Figure | None" = None,  # noqa: F821  what to draw into; a new one of pyplot by default
-) -> "matplotlib.figure.Figure":  # noqa: F821
+    # name of a run: its `history`, `starts` and, while it trains, `points` (epochs so far, loss, accuracy)
+    curves: dict,
+    epochs: int,  # how far the axis goes
+    figure: "matplotlib.figure.Figure | None" = None,  # what to draw into; a new one of pyplot by default
+) -> "matplotlib.figure.Figure":  # the figure
     "Loss and accuracy of one or two runs by epoch"
     figure = blank_figure((8.4, 3.2), figure)
     for axis, column, name in zip(figure.subplots(1, 2), (1, 2), ("loss", "accuracy")):
@@ -322,15 +396,39 @@ def draw_curves(
             history, points = curve.get("history", {}), curve.get("points")
             label = f"{run}, " if len(curves) > 1 else ""
             if points:
-                axis.plot([point[0] for point in points], [point[column] for point in points], ":", color=colour, label=label + text("lab: training images"))
+                axis.plot(
+                    [point[0] for point in points],
+                    [point[column] for point in points],
+                    ":",
+                    color=colour,
+                    label=label + text("lab: training images"),
+                )
             elif name in history:
-                axis.plot(range(1, len(history[name]) + 1), history[name], ":", color=colour, label=label + text("lab: training images"))
+                axis.plot(
+                    range(1, len(history[name]) + 1),
+                    history[name],
+                    ":",
+                    color=colour,
+                    label=label + text("lab: training images"),
+                )
             if f"val_{name}" in history:
                 values = history[f"val_{name}"]
-                axis.plot(range(1, len(values) + 1), values, "-", marker=mark, color=colour, label=label + text("lab: validation images"))
+                axis.plot(
+                    range(1, len(values) + 1),
+                    values,
+                    "-",
+                    marker=mark,
+                    color=colour,
+                    label=label + text("lab: validation images"),
+                )
             for start, _ in curve.get("starts", ())[1:]:
                 axis.axvline(start, color=colour, linewidth=0.8, alpha=0.5)
-        axis.set(xlim=(0, max(1, epochs) + 0.2), xlabel=text("epoch"), title=text(f"lab: {name}"), ylabel=text(f"lab: {name} axis"))
+        axis.set(
+            xlim=(0, max(1, epochs) + 0.2),
+            xlabel=text("epoch"),
+            title=text(f"lab: {name}"),
+            ylabel=text(f"lab: {name} axis"),
+        )
         axis.set_ylim(bottom=0, top=1.02 if name == "accuracy" else None)
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
@@ -341,16 +439,20 @@ def draw_curves(
 # %% ../nbs/toolkit/46_lab_run.ipynb #code-session
 class Session:
     "The lab without a view: `controller`, `runs`, and `start(settings)`"
-    def __init__(self,
+
+    def __init__(
+        self,
         folder: Path | None = None,  # where runs are kept; `runs_folder()` by default
     ):
         self.folder = Path(runs_folder() if folder is None else folder).resolve()
         self.controller, self.runs, self.settings = Controller(), kept(self.folder), None
 
-    def start(self,
+    def start(
+        self,
         settings: RunSettings,  # what to run
-    ) -> bool:                  # False where a run is on
+    ) -> bool:  # False where a run is on
         "Start a run; it is kept when it is over"
+
         def job(work):
             run = train(settings, work)
             if not work.discard:
@@ -368,16 +470,18 @@ class Session:
             self.settings = settings
         return self.controller.start(job)
 
-    def forget(self,
+    def forget(
+        self,
         run: LabRun,  # one of `runs`
     ) -> None:
         "Remove a run from the list and from the disk"
         forget(run)
         self.runs[:] = [other for other in self.runs if other is not run]
 
-    def export(self,
+    def export(
+        self,
         run: LabRun,  # one of `runs`
-    ) -> Path:        # the file
+    ) -> Path:  # the file
         "Save the model of a run for `keras.models.load_model`; `ValueError` where it is no longer in memory"
         if run.model is None:
             raise ValueError(text("lab: no model", name=run.name))
@@ -393,10 +497,12 @@ _sessions = {}
 
 def session(
     folder: Path | None = None,  # where runs are kept; `runs_folder()` by default
-) -> Session:                    # the same one for the same folder, as long as the kernel runs
+) -> Session:  # the same one for the same folder, as long as the kernel runs
     "The session of a folder"
     key = Path(runs_folder() if folder is None else folder).resolve()
     if key not in _sessions or _sessions[key].controller.closed:
         _sessions[key] = Session(key)
-        atexit.register(_sessions[key].controller.close, 5.0)  # a thread that still trains while Python takes itself apart would crash it
+        atexit.register(
+            _sessions[key].controller.close, 5.0
+        )  # a thread that still trains while Python takes itself apart would crash it
     return _sessions[key]

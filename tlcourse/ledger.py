@@ -20,15 +20,15 @@ from .settings import find_settings_file
 # %% ../nbs/toolkit/34_ledger.ipynb #code-ledger-path
 def ledger_path(
     start: str | Path | None = None,  # a folder of the course; the working folder by default
-) -> Path:                            # the file; it need not be there yet
+) -> Path:  # the file; it need not be there yet
     "Where the ledger of a copy of the course is: in `.tlcourse` beside `settings.ini`, else in the working folder"
     settings = find_settings_file(start)
     return (settings.parent if settings else Path(start or Path.cwd())) / ".tlcourse" / "ledger.jsonl"
 
 # %% ../nbs/toolkit/34_ledger.ipynb #code-append
 def append(
-    record: dict,                     # what happened: words, numbers, lists and dictionaries of them
-    path: str | Path | None = None,   # the ledger; that of the course by default
+    record: dict,  # what happened: words, numbers, lists and dictionaries of them
+    path: str | Path | None = None,  # the ledger; that of the course by default
 ) -> None:
     """Add one line to the ledger, and wait until it is on the disk
 
@@ -49,7 +49,7 @@ def append(
 # %% ../nbs/toolkit/34_ledger.ipynb #code-read
 def read(
     path: str | Path | None = None,  # the ledger, or an exported copy; that of the course by default
-) -> list[dict]:                     # one dictionary a whole line, in the order of writing; empty where there is no file
+) -> list[dict]:  # one dictionary a whole line, in the order of writing; empty where there is no file
     "The whole lines of a ledger; what a killed process left of a line is passed over"
     path = Path(path or ledger_path())
     records = []
@@ -65,7 +65,7 @@ def read(
 # %% ../nbs/toolkit/34_ledger.ipynb #code-learner
 def learner(
     path: str | Path | None = None,  # the ledger; that of the course by default
-) -> str:                            # sixteen hexadecimal digits
+) -> str:  # sixteen hexadecimal digits
     "The random word of this copy of the course; where it cannot be kept, one made from the name of its folder"
     place = Path(path or ledger_path()).with_name("learner")
     try:

@@ -17,17 +17,18 @@ WAYS = ("drop", "mean", "median", "mode", "knn", "model")
 
 
 def fill_missing(
-    table: pd.DataFrame,      # one row an image, such as `data.metadata`; columns of numbers or of words
-    how: str = "median",      # one of `WAYS`
+    table: pd.DataFrame,  # one row an image, such as `data.metadata`; columns of numbers or of words
+    how: str = "median",  # one of `WAYS`
     columns: list | None = None,  # the columns to fill and to learn from; all by default
-    neighbours: int = 5,      # how many rows "knn" looks at
-    seed: int = 0,            # decides the forest with which "model" predicts words
-) -> pd.DataFrame:            # a new table with the same columns; fewer rows for "drop"
+    neighbours: int = 5,  # how many rows "knn" looks at
+    seed: int = 0,  # decides the forest with which "model" predicts words
+) -> pd.DataFrame:  # a new table with the same columns; fewer rows for "drop"
     """The table without gaps in `columns`
 
-    A word has no mean: columns of words get their most frequent value from "mean" and "median" too; the vote of the neighbours from "knn", and
-    a random forest's prediction from "model", which predicts numbers by Bayesian ridge regression, column after column (scikit-learn's IterativeImputer).
-    Raises `ValueError` for another `how`, for columns that are not there, and for columns that are empty.
+    A word has no mean: columns of words get their most frequent value from "mean" and "median" too; the vote of the
+    neighbours from "knn", and a random forest's prediction from "model", which predicts numbers by Bayesian ridge
+    regression, column after column (scikit-learn's IterativeImputer). Raises `ValueError` for another `how`, for
+    columns that are not there, and for columns that are empty.
     """
     from sklearn.exceptions import ConvergenceWarning
 
@@ -35,18 +36,28 @@ def fill_missing(
         raise ValueError(f"Expected how to be one of {', '.join(WAYS)}; {how!r} came.")
     columns = list(table.columns) if columns is None else list(columns)
     if unknown := [column for column in columns if column not in table]:
-        raise ValueError(f"Expected columns of the table, which are {', '.join(map(str, table.columns))}; {', '.join(map(str, unknown))} came.")
+        raise ValueError(
+            f"Expected columns of the table, which are {', '.join(map(str, table.columns))}; "
+            f"{', '.join(map(str, unknown))} came."
+        )
     if how == "drop":
         return table.dropna(subset=columns)
     if empty := [column for column in columns if table[column].isna().all()]:
-        raise ValueError(f"Expected at least one value in each column; {', '.join(map(str, empty))} has none. Leave the column out with columns=….")
-    numbers = [column for column in columns if pd.api.types.is_numeric_dtype(table[column]) and not pd.api.types.is_bool_dtype(table[column])]
+        raise ValueError(
+            f"Expected at least one value in each column; {', '.join(map(str, empty))} has none. Leave the column out "
+            "with columns=…."
+        )
+    numbers = [
+        column
+        for column in columns
+        if pd.api.types.is_numeric_dtype(table[column]) and not pd.api.types.is_bool_dtype(table[column])
+    ]
     words = [column for column in columns if column not in numbers]
     filled = table.copy()
     if numbers:
         values = table[numbers].astype("float64").to_numpy()
         with warnings.catch_warnings():
-            # thirty rounds over the columns are enough for a gap to be filled, whether or not the last digits have settled
+            # thirty rounds over the columns fill a gap, whether or not the last digits have settled
             warnings.simplefilter("ignore", ConvergenceWarning)
             filled[numbers] = _number_filler(how, neighbours).fit_transform(values)
     for column in words:
@@ -66,7 +77,9 @@ def _number_filler(how, neighbours):
         return SimpleImputer(strategy={"mode": "most_frequent"}.get(how, how))
     # a neighbour is near in all columns alike only where a column in metres does not outweigh one in kilometres
     scaler = StandardScaler()
-    filler = KNNImputer(n_neighbors=neighbours) if how == "knn" else IterativeImputer(max_iter=30, tol=1e-2, random_state=0)
+    filler = (
+        KNNImputer(n_neighbors=neighbours) if how == "knn" else IterativeImputer(max_iter=30, tol=1e-2, random_state=0)
+    )
     back = FunctionTransformer(lambda values: scaler.inverse_transform(values))
     return make_pipeline(scaler, filler, back)
 
@@ -79,9 +92,15 @@ def _words(how, neighbours, seed, numbers, values, gaps):
 
     if how in ("mean", "median", "mode") or not numbers.shape[1]:
         return values.mode().iloc[0]
-    model = KNeighborsClassifier(min(neighbours, int((~gaps).sum()))) if how == "knn" else RandomForestClassifier(random_state=seed)
+    model = (
+        KNeighborsClassifier(min(neighbours, int((~gaps).sum())))
+        if how == "knn"
+        else RandomForestClassifier(random_state=seed)
+    )
     known = ~gaps.to_numpy()
-    return make_pipeline(StandardScaler(), model).fit(numbers[known], values[~gaps].astype(str)).predict(numbers[~known])
+    return (
+        make_pipeline(StandardScaler(), model).fit(numbers[known], values[~gaps].astype(str)).predict(numbers[~known])
+    )
 
 # %% ../nbs/toolkit/25_missing_values.ipynb #code-to-openrefine
 ROW_ID = "row_id"
@@ -89,40 +108,53 @@ ROW_ID = "row_id"
 
 def to_openrefine(
     table: pd.DataFrame,  # one row an image, such as `data.metadata`
-    path: str | Path,     # the CSV file to write, UTF-8
-) -> Path:                # that file
+    path: str | Path,  # the CSV file to write, UTF-8
+) -> Path:  # that file
     """A CSV file of the table whose first column, `row_id`, numbers its rows
 
     Raises `ValueError` where the table has a column of that name.
     """
     if ROW_ID in table:
-        raise ValueError(f"Expected a table without a column {ROW_ID!r}, which is the name for the numbers of its rows; rename it first.")
+        raise ValueError(
+            f"Expected a table without a column {ROW_ID!r}, which is the name for the numbers of its rows; rename it "
+            "first."
+        )
     path = Path(path)
     table.reset_index(drop=True).rename_axis(ROW_ID).to_csv(path, encoding="utf-8")
     return path
 
 
 def from_openrefine(
-    path: str | Path,     # the CSV file that OpenRefine exported
+    path: str | Path,  # the CSV file that OpenRefine exported
     table: pd.DataFrame,  # the table that `to_openrefine` wrote
-) -> pd.DataFrame:        # the edited table with the index, order and types of `table`; new columns at the end
+) -> pd.DataFrame:  # the edited table with the index, order and types of `table`; new columns at the end
     """The edited table, each row where it was, an empty cell as a missing value
 
-    Raises `ValueError` where rows are missing, new or double, where a column is gone, or where a column of numbers holds something else.
+    Raises `ValueError` where rows are missing, new or double, where a column is gone, or where a column of numbers
+    holds something else.
     """
     edited = pd.read_csv(path, dtype=str, encoding="utf-8-sig", keep_default_na=False, na_values=[""])
     if ROW_ID not in edited:
-        raise ValueError(f"{path}: expected the column {ROW_ID!r} that to_openrefine wrote; the columns are {', '.join(edited.columns)}. Export it from OpenRefine too.")
+        raise ValueError(
+            f"{path}: expected the column {ROW_ID!r} that to_openrefine wrote; the columns are "
+            f"{', '.join(edited.columns)}. Export it from OpenRefine too."
+        )
     came, expected = edited[ROW_ID].tolist(), [str(row) for row in range(len(table))]
     if sorted(map(str, came)) != sorted(expected):
         lost, new = sorted(set(expected) - set(came), key=int), sorted({str(row) for row in came} - set(expected))
-        raise ValueError(f"{path}: expected each of the {len(table)} rows once; {len(came)} came, missing {', '.join(lost[:5]) or 'none'}, unknown {', '.join(new[:5]) or 'none'}. "
-                         "Remove the facets in OpenRefine before you export, and leave row_id as it is.")
+        raise ValueError(
+            f"{path}: expected each of the {len(table)} rows once; {len(came)} came, missing "
+            f"{', '.join(lost[:5]) or 'none'}, unknown {', '.join(new[:5]) or 'none'}. "
+            "Remove the facets in OpenRefine before you export, and leave row_id as it is."
+        )
     if gone := [column for column in table.columns if str(column) not in edited]:
         raise ValueError(f"{path}: expected the columns of the table; {', '.join(map(str, gone))} did not come back.")
     edited = edited.set_index(ROW_ID).loc[expected].set_axis(table.index)
     result = {column: _as_before(edited[str(column)], table[column], path) for column in table.columns}
-    return pd.DataFrame(result | {column: edited[column] for column in edited.columns if column not in map(str, table.columns)}, index=table.index)
+    return pd.DataFrame(
+        result | {column: edited[column] for column in edited.columns if column not in map(str, table.columns)},
+        index=table.index,
+    )
 
 # %% ../nbs/toolkit/25_missing_values.ipynb #code-as-before
 def _as_before(texts, before, path):
@@ -132,7 +164,10 @@ def _as_before(texts, before, path):
         return texts if texts.isna().any() and before.dtype.kind in "biu" else texts.astype(before.dtype)
     numbers = pd.to_numeric(texts, errors="coerce")
     if (wrong := numbers.isna() & texts.notna()).any():
-        raise ValueError(f"{path}: expected numbers in column {before.name!r}; {texts[wrong].iloc[0]!r} came in row {int(np.flatnonzero(wrong)[0])}. Correct it in OpenRefine.")
+        raise ValueError(
+            f"{path}: expected numbers in column {before.name!r}; {texts[wrong].iloc[0]!r} came in row "
+            f"{int(np.flatnonzero(wrong)[0])}. Correct it in OpenRefine."
+        )
     # NumPy's whole numbers have no missing value; pandas' own do
     has_gaps = numbers.isna().any() and isinstance(before.dtype, np.dtype) and before.dtype.kind in "iu"
     return numbers if has_gaps else numbers.astype(before.dtype)

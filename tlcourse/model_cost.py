@@ -12,6 +12,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,11 +21,15 @@ from .backbones import Backbone, BackboneSpec, build, find_spec
 from .precision import processor
 from .settings import cache_folder
 
+if TYPE_CHECKING:
+    import keras
+
 # %% ../nbs/toolkit/21_model_cost.ipynb #code-multiply-adds
 def multiply_adds(
-    model: "keras.Model",  # noqa: F821  with a fixed input size
-) -> int:                  # for one input
-    """Multiplications with addition of all convolutions and dense layers; FLOPs, where they are counted one by one, are twice as many
+    model: "keras.Model",  # with a fixed input size
+) -> int:  # for one input
+    """Multiplications with addition of all convolutions and dense layers; FLOPs, where they are counted one by one, are
+    twice as many
 
     Raises `ValueError` for a model whose layers have no fixed output size, or with a layer that it cannot count.
     """
@@ -38,22 +43,37 @@ def multiply_adds(
         kernels = [weight for weight in layer.weights if "kernel" in weight.name]
         if not kernels:
             continue
-        if not isinstance(layer, (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D, keras.layers.Dense)):
-            raise ValueError(f"Expected convolutions and dense layers; {layer.name!r} is a {type(layer).__name__}, whose work is not counted here.")
+        if not isinstance(
+            layer,
+            (
+                keras.layers.Conv1D,
+                keras.layers.Conv2D,
+                keras.layers.DepthwiseConv2D,
+                keras.layers.SeparableConv2D,
+                keras.layers.Dense,
+            ),
+        ):
+            raise ValueError(
+                f"Expected convolutions and dense layers; {layer.name!r} is a {type(layer).__name__}, whose work is "
+                "not counted here."
+            )
         places = layer.output.shape[1:-1]
         if None in places:
-            raise ValueError(f"Expected a model with a fixed input size; the output of {layer.name!r} has shape {layer.output.shape}.")
+            raise ValueError(
+                f"Expected a model with a fixed input size; the output of {layer.name!r} has shape "
+                f"{layer.output.shape}."
+            )
         total += sum(int(np.prod(kernel.shape)) for kernel in kernels) * int(np.prod(places))
     return total
 
 # %% ../nbs/toolkit/21_model_cost.ipynb #code-measure
 def measure(
-    spec: BackboneSpec,     # the network
-    image_size: int,        # height and width of the images, in pixels
-    batch_size: int = 16,   # images of a training step
+    spec: BackboneSpec,  # the network
+    image_size: int,  # height and width of the images, in pixels
+    batch_size: int = 16,  # images of a training step
     training: bool = True,  # also measure a training step of the whole network
-    seconds: float = 1.0,   # how long each is repeated, at least; twice in any case
-) -> dict:                  # what `profile` says, but for the counts
+    seconds: float = 1.0,  # how long each is repeated, at least; twice in any case
+) -> dict:  # what `profile` says, but for the counts
     "Time and memory of a network with random weights in this process: for a fresh one, whose memory is nobody else's"
     import keras
 
@@ -64,9 +84,11 @@ def measure(
     model = build(spec, image_size)
     run = inference_function(model)
     one, many = (np.zeros((count, image_size, image_size, 3), np.float32) for count in (1, 32))
-    found = {"latency_ms": 1e3 * _median_seconds(lambda: run(one).numpy(), seconds),
-             "images_per_second": 32 / _median_seconds(lambda: run(many).numpy(), seconds),
-             "inference_mb": (_peak_memory() - start) / 1e6}
+    found = {
+        "latency_ms": 1e3 * _median_seconds(lambda: run(one).numpy(), seconds),
+        "images_per_second": 32 / _median_seconds(lambda: run(many).numpy(), seconds),
+        "inference_mb": (_peak_memory() - start) / 1e6,
+    }
     if not training:
         return found
     classifier = keras.Sequential([model, keras.layers.Dense(10)])
@@ -103,14 +125,23 @@ def _peak_memory():
 
 # %% ../nbs/toolkit/21_model_cost.ipynb #code-count
 def count(
-    backbone: str | Backbone,       # a name in the registry, or from load_backbone
+    backbone: str | Backbone,  # a name in the registry, or from load_backbone
     image_size: int | None = None,  # height and width of the images, in pixels; that of the Backbone, else 64
-) -> pd.Series:                     # features, parameters, multiply_adds, weights_mb
-    "What can be counted of a backbone without its top: `features` is what it gives for an image, `weights_mb` the size of its weights in float32"
+) -> pd.Series:  # features, parameters, multiply_adds, weights_mb
+    """What can be counted of a backbone without its top: `features` is what it gives for an image, `weights_mb` the
+    size of its weights in float32"""
     spec, image_size = _asked(backbone, image_size)
     model = build(spec, image_size)
     parameters = model.count_params()
-    return pd.Series({"features": model.output_shape[-1], "parameters": parameters, "multiply_adds": multiply_adds(model), "weights_mb": 4 * parameters / 1e6}, name=spec.name)
+    return pd.Series(
+        {
+            "features": model.output_shape[-1],
+            "parameters": parameters,
+            "multiply_adds": multiply_adds(model),
+            "weights_mb": 4 * parameters / 1e6,
+        },
+        name=spec.name,
+    )
 
 
 def _asked(backbone, image_size):
@@ -120,17 +151,18 @@ def _asked(backbone, image_size):
 
 # %% ../nbs/toolkit/21_model_cost.ipynb #code-profile
 def profile(
-    backbone: str | Backbone,      # a name in the registry, or from load_backbone
+    backbone: str | Backbone,  # a name in the registry, or from load_backbone
     image_size: int | None = None,  # height and width of the images, in pixels; that of the Backbone, else 64
-    batch_size: int = 16,          # images of a training step
-    training: bool = True,         # also measure a training step of the whole network, which takes longest
-    again: bool = False,           # measure again, even where a result is kept
-) -> pd.Series:                    # features, parameters, multiply_adds, weights_mb, latency_ms, images_per_second, inference_mb, training_step_ms, training_mb
+    batch_size: int = 16,  # images of a training step
+    training: bool = True,  # also measure a training step of the whole network, which takes longest
+    again: bool = False,  # measure again, even where a result is kept
+) -> pd.Series:  # what `count` gives, latency_ms, images_per_second, inference_mb, training_step_ms, training_mb
     """What a backbone costs on this machine, without its top, in float32
 
-    `latency_ms` is for one image, `images_per_second` for 32 at once; `training_step_ms` for a step of the whole network with Adam;
-    `inference_mb` and `training_mb` are peak memory beyond that of TensorFlow alone, weights included. Raises `ValueError` for an unknown name or
-    a size that the network cannot take, `RuntimeError` where the measuring process fails.
+    `latency_ms` is for one image, `images_per_second` for 32 at once; `training_step_ms` for a step of the whole
+    network with Adam; `inference_mb` and `training_mb` are peak memory beyond that of TensorFlow alone, weights
+    included. Raises `ValueError` for an unknown name or a size that the network cannot take, `RuntimeError` where the
+    measuring process fails.
     """
     spec, image_size = _asked(backbone, image_size)
     counted = count(backbone, image_size).to_dict()  # what it cannot take, it says here
@@ -151,16 +183,30 @@ def _measured_apart(spec, image_size, batch_size, training, again):
             return json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             pass  # not measured yet, or not readable
-    script = "import json, sys; from tlcourse.model_cost import _measure_as_asked; print(json.dumps(_measure_as_asked(json.load(sys.stdin))))"
+    script = (
+        "import json, sys; from tlcourse.model_cost import _measure_as_asked; "
+        "print(json.dumps(_measure_as_asked(json.load(sys.stdin))))"
+    )
     folder = str(Path(__file__).resolve().parents[1]) if "__file__" in globals() else os.getcwd()
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), folder)))}
     try:
-        ran = subprocess.run([sys.executable, "-c", script], input=json.dumps(asked), capture_output=True, text=True, env=environment, timeout=900)
+        ran = subprocess.run(
+            [sys.executable, "-c", script],
+            input=json.dumps(asked),
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=900,
+        )
     except subprocess.TimeoutExpired as error:
-        raise RuntimeError(f"{spec.name} at {image_size} pixels could not be measured within 15 minutes; try a smaller image_size.") from error
+        raise RuntimeError(
+            f"{spec.name} at {image_size} pixels could not be measured within 15 minutes; try a smaller image_size."
+        ) from error
     if ran.returncode:
         last = (ran.stderr.strip().splitlines() or ["it was stopped, perhaps for want of memory"])[-1]
-        raise RuntimeError(f"{spec.name} at {image_size} pixels could not be measured: {last}. Try a smaller image_size or batch_size.")
+        raise RuntimeError(
+            f"{spec.name} at {image_size} pixels could not be measured: {last}. Try a smaller image_size or batch_size."
+        )
     found = json.loads(ran.stdout.strip().splitlines()[-1])
     try:
         part = path.with_suffix(f".{os.getpid()}")

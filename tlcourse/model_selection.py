@@ -9,11 +9,12 @@ __all__ = ['METHODS', 'TASKS', 'backbone_table', 'on_front', 'draw_pareto', 'ran
 # %% ../nbs/lessons/02_model_selection.ipynb #code-imports
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from .backbones import BACKBONES, Backbone, course_weights_file, find_spec, imagenet_weights_file, load_backbone
+from .backbones import BACKBONES, Backbone, course_weights_file, imagenet_weights_file, load_backbone
 from .features import extract
 from .image_data import blank_figure
 from .model_cost import count, profile
@@ -21,16 +22,23 @@ from .splitting import Splits
 from .texts import text
 from .transferability import SCORES, SOURCE_SCORES, transferability
 
+if TYPE_CHECKING:
+    import matplotlib.figure
+
+    import tlcourse.widget_parts
+
 # %% ../nbs/lessons/02_model_selection.ipynb #code-backbone-table
 def backbone_table(
-    image_size: int = 64,      # height and width of the images, in pixels
-    measured: bool = True,     # measure time and memory here: about a quarter of a minute for each backbone, the first time
-    training: bool = True,     # of a training step too
-) -> pd.DataFrame:             # one row a backbone: imagenet_accuracy, weights, and the columns of `profile`, or of `count` where nothing is measured
+    image_size: int = 64,  # height and width of the images, in pixels
+    # measure time and memory here: about a quarter of a minute for each backbone, the first time
+    measured: bool = True,
+    training: bool = True,  # of a training step too
+) -> pd.DataFrame:  # one row a backbone: imagenet_accuracy, weights, and what `profile` or `count` gives
     """What is published of each backbone in the registry, and what it costs on this machine
 
-    `imagenet_accuracy` is the share of ImageNet's validation images that it gets right at first guess, by the table on the page of
-    keras.applications (keras.io/api/applications, one crop at 224 pixels). `weights` says which pretrained ones are on this machine.
+    `imagenet_accuracy` is the share of ImageNet's validation images that it gets right at first guess, by the table on
+    the page of keras.applications (keras.io/api/applications, one crop at 224 pixels). `weights` says which pretrained
+    ones are on this machine.
     """
     rows = {}
     for spec in BACKBONES.values():
@@ -44,10 +52,10 @@ def _weights_here(spec):
 
 # %% ../nbs/lessons/02_model_selection.ipynb #code-pareto
 def on_front(
-    table: pd.DataFrame,            # one row a candidate
-    cost: str = "latency_ms",       # the column of which less is better
+    table: pd.DataFrame,  # one row a candidate
+    cost: str = "latency_ms",  # the column of which less is better
     value: str = "imagenet_accuracy",  # the column of which more is better
-) -> pd.Series:                     # True for each row that no other beats in both
+) -> pd.Series:  # True for each row that no other beats in both
     "The Pareto front: the rows that no other row beats in one column without losing in the other"
     costs, values = table[cost].to_numpy(float)[:, None], table[value].to_numpy(float)[:, None]
     beaten = (costs.T <= costs) & (values.T >= values) & ((costs.T < costs) | (values.T > values))
@@ -55,13 +63,13 @@ def on_front(
 
 
 def draw_pareto(
-    table: pd.DataFrame,            # one row a candidate, its index the labels
-    cost: str = "latency_ms",       # column of the horizontal axis
+    table: pd.DataFrame,  # one row a candidate, its index the labels
+    cost: str = "latency_ms",  # column of the horizontal axis
     value: str = "imagenet_accuracy",  # column of the vertical axis
-    chosen: str | None = None,      # the label of a row to ring
-    title: str | None = None,       # the title; one for published accuracy by default
-    figure: "matplotlib.figure.Figure | None" = None,  # noqa: F821  what to draw into; a new one of pyplot by default
-) -> "matplotlib.figure.Figure":    # noqa: F821
+    chosen: str | None = None,  # the label of a row to ring
+    title: str | None = None,  # the title; one for published accuracy by default
+    figure: "matplotlib.figure.Figure | None" = None,  # what to draw into; a new one of pyplot by default
+) -> "matplotlib.figure.Figure":  # the figure
     "Each candidate by cost and value, with the Pareto front as a line"
     from matplotlib.patheffects import withStroke
 
@@ -74,10 +82,26 @@ def draw_pareto(
     axis.plot(others[cost], others[value], "s", color="#D55E00", label=text("beaten in both"))
     for number, (label, row) in enumerate(table.sort_values(cost).iterrows()):
         above, gap = number % 2 == 0, 12 if label == chosen else 7  # neighbours in cost are labelled on different sides
-        axis.annotate(str(label), (row[cost], row[value]), xytext=(0, gap if above else -gap), textcoords="offset points", fontsize=9,
-                      ha="center", va="bottom" if above else "top", path_effects=[withStroke(linewidth=3, foreground="white")])
+        axis.annotate(
+            str(label),
+            (row[cost], row[value]),
+            xytext=(0, gap if above else -gap),
+            textcoords="offset points",
+            fontsize=9,
+            ha="center",
+            va="bottom" if above else "top",
+            path_effects=[withStroke(linewidth=3, foreground="white")],
+        )
     if chosen is not None:
-        axis.plot(*table.loc[chosen, [cost, value]], "o", markersize=16, fillstyle="none", markeredgewidth=2, color="black", label=text("chosen"))
+        axis.plot(
+            *table.loc[chosen, [cost, value]],
+            "o",
+            markersize=16,
+            fillstyle="none",
+            markeredgewidth=2,
+            color="black",
+            label=text("chosen"),
+        )
     axis.set_xscale("log")
     axis.xaxis.set_major_formatter("{x:g}")
     axis.xaxis.set_minor_formatter("")
@@ -92,18 +116,23 @@ METHODS = ("logme", "shrinkage_h_score", "nleep", "sfda", "knn", "linear_probe")
 
 
 def rank_backbones(
-    splits: Splits,                    # its training part is scored; the validation part measures accuracy; the test part is not looked at
-    backbones: Sequence | dict | None = None,  # names, or from load_backbone, or label: either; all with pretrained weights on this machine by default
-    methods: Sequence = METHODS,       # names of scores; the first one orders the rows where no accuracy is measured
-    recipe: str | None = None,         # fine-tune each with this recipe, such as "top_stage", and measure the accuracy; None: don't
-    image_size: int = 64,              # of backbones that are given by name, in pixels
-    seed: int = 0,                     # decides what is random in fine-tuning
-    source_probabilities: dict | None = None,  # label: what the whole pretrained network gives for the training images; for leep and nce
-) -> pd.DataFrame:                     # one row a backbone, the best first: weights, imagenet_accuracy, features, parameters, multiply_adds, each score, accuracy
+    # its training part is scored; the validation part measures accuracy; the test part is not looked at
+    splits: Splits,
+    # names, or from load_backbone, or label: either; all with pretrained weights on this machine by default
+    # names, or from load_backbone, or label: either; all with pretrained weights on this machine by default
+    backbones: Sequence | dict | None = None,
+    methods: Sequence = METHODS,  # names of scores; the first one orders the rows where no accuracy is measured
+    # fine-tune each with this recipe, such as "top_stage", and measure the accuracy; None: don't
+    recipe: str | None = None,
+    image_size: int = 64,  # of backbones that are given by name, in pixels
+    seed: int = 0,  # decides what is random in fine-tuning
+    # label: what the whole pretrained network gives for the training images; for leep and nce
+    source_probabilities: dict | None = None,
+) -> pd.DataFrame:  # one row a backbone, the best first: weights, what it costs, each score, accuracy
     """Backbones in the order of their scores on the training images, or of their measured accuracy
 
-    Features come from the cache. The backbones themselves stay as they are. Raises `ValueError` for unknown names, methods or
-    recipes, and for what `transferability` cannot score.
+    Features come from the cache. The backbones themselves stay as they are. Raises `ValueError` for unknown names,
+    methods or recipes, and for what `transferability` cannot score.
     """
     labels, rows = splits.train.labels, {}
     for method in methods:
@@ -111,13 +140,28 @@ def rank_backbones(
             raise ValueError(f"Expected methods from {', '.join([*SCORES, *SOURCE_SCORES])}; {method!r} came.")
     for label, backbone in _candidates(backbones, image_size).items():
         features = np.asarray(extract(backbone, splits.train))
-        row = {"weights": backbone.weights, "imagenet_accuracy": backbone.spec.imagenet_accuracy, **count(backbone).drop("weights_mb")}
-        row |= {method: transferability(features, labels, method, (source_probabilities or {}).get(label)) for method in methods}
+        row = {
+            "weights": backbone.weights,
+            "imagenet_accuracy": backbone.spec.imagenet_accuracy,
+            **count(backbone).drop("weights_mb"),
+        }
+        row |= {
+            method: transferability(features, labels, method, (source_probabilities or {}).get(label))
+            for method in methods
+        }
         if recipe is not None:
             row["accuracy"] = _fine_tuned_accuracy(backbone, splits, recipe, seed)
         rows[label] = row
-    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("backbone").astype({"features": int, "parameters": int, "multiply_adds": int})
-    return table.sort_values("accuracy" if recipe is not None else methods[0] if methods else "imagenet_accuracy", ascending=False, kind="stable")
+    table = (
+        pd.DataFrame.from_dict(rows, orient="index")
+        .rename_axis("backbone")
+        .astype({"features": int, "parameters": int, "multiply_adds": int})
+    )
+    return table.sort_values(
+        "accuracy" if recipe is not None else methods[0] if methods else "imagenet_accuracy",
+        ascending=False,
+        kind="stable",
+    )
 
 
 def _candidates(backbones, image_size):
@@ -126,10 +170,19 @@ def _candidates(backbones, image_size):
         backbones = [spec.name for spec in BACKBONES.values() if _weights_here(spec) != "none"]
     if isinstance(backbones, str):
         backbones = [backbones]
-    named = backbones if isinstance(backbones, dict) else {one.name if isinstance(one, Backbone) else one: one for one in backbones}
+    named = (
+        backbones
+        if isinstance(backbones, dict)
+        else {one.name if isinstance(one, Backbone) else one: one for one in backbones}
+    )
     if len(named) < len(backbones):
-        raise ValueError("Expected backbones of different names, or a dict from a label of yours to each; one name came twice.")
-    return {label: one if isinstance(one, Backbone) else load_backbone(one, image_size=image_size) for label, one in named.items()}
+        raise ValueError(
+            "Expected backbones of different names, or a dict from a label of yours to each; one name came twice."
+        )
+    return {
+        label: one if isinstance(one, Backbone) else load_backbone(one, image_size=image_size)
+        for label, one in named.items()
+    }
 
 
 def _fine_tuned_accuracy(backbone, splits, recipe, seed):
@@ -144,22 +197,28 @@ def _fine_tuned_accuracy(backbone, splits, recipe, seed):
 
 # %% ../nbs/lessons/02_model_selection.ipynb #code-agreement
 def agreement(
-    table: pd.DataFrame,                # rows of `rank_backbones` with an accuracy
-    methods: Sequence | None = None,    # the columns to judge; all scores and imagenet_accuracy by default
-    by: str | Sequence | None = None,   # columns that name a ranking, where the table holds several, such as ["task", "seed"]
-    resamples: int = 1000,              # of the bootstrap
-    seed: int = 0,                      # decides the resamples
-) -> pd.DataFrame:                      # one row a method, the best first: tau, low, high
-    """Weighted Kendall τ of each score with the accuracy, from −1 to 1 (Vigna, A weighted correlation index for rankings with ties, 2015)
+    table: pd.DataFrame,  # rows of `rank_backbones` with an accuracy
+    methods: Sequence | None = None,  # the columns to judge; all scores and imagenet_accuracy by default
+    # columns that name a ranking, where the table holds several, such as ["task", "seed"]
+    by: str | Sequence | None = None,
+    resamples: int = 1000,  # of the bootstrap
+    seed: int = 0,  # decides the resamples
+) -> pd.DataFrame:  # one row a method, the best first: tau, low, high
+    """Weighted Kendall τ of each score with the accuracy, from −1 to 1 (Vigna, A weighted correlation index for
+    rankings with ties, 2015)
 
-    With one ranking, the 95 % interval is from drawing backbones with replacement; with several, τ is their mean, and whole rankings
-    are drawn (Efron's percentile bootstrap, 1979). A score that is the same for all backbones has τ 0. Raises `ValueError` without
-    an accuracy, or with fewer than two backbones in a ranking.
+    With one ranking, the 95 % interval is from drawing backbones with replacement; with several, τ is their mean, and
+    whole rankings are drawn (Efron's percentile bootstrap, 1979). A score that is the same for all backbones has τ 0.
+    Raises `ValueError` without an accuracy, or with fewer than two backbones in a ranking.
     """
     if "accuracy" not in table:
-        raise ValueError("Expected a column `accuracy`; none came. rank_backbones(..., recipe=\"top_stage\") measures it.")
+        raise ValueError(
+            'Expected a column `accuracy`; none came. rank_backbones(..., recipe="top_stage") measures it.'
+        )
     if methods is None:
-        methods = [column for column in table if column in SCORES or column in SOURCE_SCORES or column == "imagenet_accuracy"]
+        methods = [
+            column for column in table if column in SCORES or column in SOURCE_SCORES or column == "imagenet_accuracy"
+        ]
     rankings = [table] if by is None else [rows for _, rows in table.groupby(by)]
     if min(map(len, rankings)) < 2:
         raise ValueError("Expected at least two backbones in each ranking; one with a single backbone came.")
@@ -172,7 +231,11 @@ def agreement(
         else:
             drawn = taus[rng.integers(len(taus), size=(resamples, len(taus)))].mean(axis=1)
         rows[method] = dict(zip(("tau", "low", "high"), (taus.mean(), *np.quantile(drawn, [0.025, 0.975]))))
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method").sort_values("tau", ascending=False, kind="stable")
+    return (
+        pd.DataFrame.from_dict(rows, orient="index")
+        .rename_axis("method")
+        .sort_values("tau", ascending=False, kind="stable")
+    )
 
 
 def _weighted_tau(score, accuracy):
@@ -189,12 +252,13 @@ _FOR_TASK = {"object_detection": ("VGG16",)}  # the course's detection head stan
 @dataclass(frozen=True)
 class Choice:
     "A backbone for a task, and why"
-    task: str             # one of TASKS
-    name: str             # of the backbone, in the registry
-    weights: str          # which are here: "imagenet" or "course"
-    head: str             # "classification" or "detection": what goes on top
-    reasons: dict         # factor: a sentence
-    table: pd.DataFrame   # one row a candidate: its numbers, and why it was not taken
+
+    task: str  # one of TASKS
+    name: str  # of the backbone, in the registry
+    weights: str  # which are here: "imagenet" or "course"
+    head: str  # "classification" or "detection": what goes on top
+    reasons: dict  # factor: a sentence
+    table: pd.DataFrame  # one row a candidate: its numbers, and why it was not taken
 
     def __repr__(self):
         lines = "\n".join(f"  {factor}: {reason}" for factor, reason in self.reasons.items())
@@ -202,45 +266,62 @@ class Choice:
 
 
 def choose_model(
-    task: str,                              # "image_classification" or "object_detection"
-    splits: Splits | None = None,           # your images: the training part is probed; without them the published table decides
-    max_latency_ms: float | None = None,    # for one image on this machine, in milliseconds
-    max_params: float | None = None,        # weights of the backbone, without a head
-    max_memory_mb: float | None = None,     # peak memory of inference beyond that of TensorFlow, in megabytes
-    image_size: int = 64,                   # height and width of the images, in pixels
-) -> Choice:                                # with `name`, `head`, `reasons` and `table`
+    task: str,  # "image_classification" or "object_detection"
+    splits: Splits | None = None,  # your images: the training part is probed; without them the published table decides
+    max_latency_ms: float | None = None,  # for one image on this machine, in milliseconds
+    max_params: float | None = None,  # weights of the backbone, without a head
+    max_memory_mb: float | None = None,  # peak memory of inference beyond that of TensorFlow, in megabytes
+    image_size: int = 64,  # height and width of the images, in pixels
+) -> Choice:  # with `name`, `head`, `reasons` and `table`
     """A backbone and the reasons for it: task match, complexity, measured score or published accuracy, hardware
 
-    Nothing is downloaded: of backbones without pretrained weights on this machine the table says so. Raises `ValueError` for another
-    task, for a limit that is not a positive number, and where no backbone is left, with what came nearest.
+    Nothing is downloaded: of backbones without pretrained weights on this machine the table says so. Raises
+    `ValueError` for another task, for a limit that is not a positive number, and where no backbone is left, with what
+    came nearest.
     """
     if task not in TASKS:
         raise ValueError(f"Expected task to be {' or '.join(map(repr, TASKS))}; {task!r} came.")
     limits = {"latency_ms": max_latency_ms, "parameters": max_params, "inference_mb": max_memory_mb}
     for column, limit in limits.items():
         if limit is not None and not limit > 0:
-            raise ValueError(f"Expected a positive number as the limit of {column}, or None for no limit; {limit!r} came.")
+            raise ValueError(
+                f"Expected a positive number as the limit of {column}, or None for no limit; {limit!r} came."
+            )
     limits = {column: limit for column, limit in limits.items() if limit is not None}
     table = backbone_table(image_size, measured=bool(limits.keys() & {"latency_ms", "inference_mb"}), training=False)
     table["left_out"] = ""
     table.loc[~table.index.isin(_FOR_TASK.get(task, table.index)), "left_out"] = text("left out: task", task=task)
     for column, limit in limits.items():
         over = (table[column] > limit) & (table["left_out"] == "")
-        table.loc[over, "left_out"] = [text("against limit", column=column, value=value, limit=limit) for value in table.loc[over, column]]
+        table.loc[over, "left_out"] = [
+            text("against limit", column=column, value=value, limit=limit) for value in table.loc[over, column]
+        ]
     missing = (table["weights"] == "none") & (table["left_out"] == "")
     table.loc[missing, "left_out"] = [text("left out: weights", name=name) for name in table.index[missing]]
     left = table[table["left_out"] == ""]
     if left.empty:
-        raise ValueError("No backbone is left: " + "; ".join(f"{name}: {why}" for name, why in table["left_out"].items()) + ". Raise a limit, or get the weights.")
+        raise ValueError(
+            "No backbone is left: "
+            + "; ".join(f"{name}: {why}" for name, why in table["left_out"].items())
+            + ". Raise a limit, or get the weights."
+        )
     name, score = _best(table, left.index, splits, image_size)
     chosen = table.loc[name]
     reasons = {text("factor: task"): text(f"reason: {task}", name=name)}
     if splits is not None:
         features, classes = int(chosen["features"]), len(splits.train.class_names)
-        reasons[text("factor: complexity")] = text("reason: complexity", images=len(splits.train), classes=classes, parameters=chosen["parameters"] / 1e6,
-                                                   features=features, head=(features + 1) * classes)
+        reasons[text("factor: complexity")] = text(
+            "reason: complexity",
+            images=len(splits.train),
+            classes=classes,
+            parameters=chosen["parameters"] / 1e6,
+            features=features,
+            head=(features + 1) * classes,
+        )
     reasons[text("factor: accuracy")] = score
-    within = ", ".join(text("against limit", column=column, value=chosen[column], limit=limit) for column, limit in limits.items())
+    within = ", ".join(
+        text("against limit", column=column, value=chosen[column], limit=limit) for column, limit in limits.items()
+    )
     reasons[text("factor: hardware")] = within or text("reason: no limit", multiply_adds=chosen["multiply_adds"] / 1e9)
     return Choice(task, name, chosen["weights"], TASKS[task], reasons, table)
 
@@ -257,22 +338,30 @@ def _best(table, names, splits, image_size):
     close = ranked[ranked["linear_probe"] >= best - chance]
     name = close["multiply_adds"].idxmin()
     table.loc[ranked.index.difference([name]), "left_out"] = text("left out: score")
-    return name, text("reason: score", score=ranked.loc[name, "linear_probe"], best=best, best_name=ranked.index[0], chance=100 * chance, close=len(close))
+    return name, text(
+        "reason: score",
+        score=ranked.loc[name, "linear_probe"],
+        best=best,
+        best_name=ranked.index[0],
+        chance=100 * chance,
+        close=len(close),
+    )
 
 # %% ../nbs/lessons/02_model_selection.ipynb #code-pick
 def pick(
-    table: pd.DataFrame,      # one row a candidate, its index the labels: accuracy, latency_ms, inference_mb
-    max_latency_ms: float,    # for one image, in milliseconds
-    max_memory_mb: float,     # peak memory of inference, in megabytes
-) -> str | None:              # the label of the most accurate row within both; None where there is none
+    table: pd.DataFrame,  # one row a candidate, its index the labels: accuracy, latency_ms, inference_mb
+    max_latency_ms: float,  # for one image, in milliseconds
+    max_memory_mb: float,  # peak memory of inference, in megabytes
+) -> str | None:  # the label of the most accurate row within both; None where there is none
     "The most accurate candidate that the hardware allows"
     within = table[(table["latency_ms"] <= max_latency_ms) & (table["inference_mb"] <= max_memory_mb)]
     return None if within.empty else within["accuracy"].idxmax()
 
 
 def picker(
-    table: pd.DataFrame,      # one row a candidate and number of images: candidate, images, accuracy, latency_ms, inference_mb
-) -> "tlcourse.widget_parts.Bench":  # noqa: F821
+    # one row a candidate and number of images: candidate, images, accuracy, latency_ms, inference_mb
+    table: pd.DataFrame,
+) -> "tlcourse.widget_parts.Bench":  # a widget; `wait()` until what was asked for is drawn
     "Sliders for latency, memory and number of images; the Pareto front with a ring around what `pick` takes"
     import ipywidgets as widgets
 
@@ -282,17 +371,34 @@ def picker(
 
     def slider(column):
         low, high = table[column].min(), table[column].max() * 1.01
-        return widgets.FloatSlider(value=high, min=low / 2, max=high, step=(high - low / 2) / 100, description=text(f"slider: {column}"), readout_format=".0f", **look)
+        return widgets.FloatSlider(
+            value=high,
+            min=low / 2,
+            max=high,
+            step=(high - low / 2) / 100,
+            description=text(f"slider: {column}"),
+            readout_format=".0f",
+            **look,
+        )
 
     latency, memory = slider("latency_ms"), slider("inference_mb")
-    images = widgets.SelectionSlider(options=sorted(table["images"].unique()), description=text("slider: images"), **look)
+    images = widgets.SelectionSlider(
+        options=sorted(table["images"].unique()), description=text("slider: images"), **look
+    )
 
     def reply(asked):
         count, most_ms, most_mb = asked
         rows = table[table["images"] == count].set_index("candidate")
         name = pick(rows, most_ms, most_mb)
-        words = text("nothing within") if name is None else text("picked", name=name, accuracy=rows.loc[name, "accuracy"])
-        return Answer(lambda figure: draw_pareto(rows, value="accuracy", chosen=name, title=text("measured pareto", images=count), figure=figure), words)
+        words = (
+            text("nothing within") if name is None else text("picked", name=name, accuracy=rows.loc[name, "accuracy"])
+        )
+        return Answer(
+            lambda figure: draw_pareto(
+                rows, value="accuracy", chosen=name, title=text("measured pareto", images=count), figure=figure
+            ),
+            words,
+        )
 
     controls = [latency, memory, images]
     return Bench("picker", controls, controls, lambda: (images.value, latency.value, memory.value), reply)

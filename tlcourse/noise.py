@@ -6,19 +6,25 @@
 __all__ = ['NOISES', 'FILTERS', 'add_noise', 'denoise', 'build_denoiser', 'train_denoiser', 'closeness']
 
 # %% ../nbs/toolkit/26_noise.ipynb #code-export
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
+
+if TYPE_CHECKING:
+    import keras
 
 # %% ../nbs/toolkit/26_noise.ipynb #code-add-noise
 NOISES = ("gaussian", "salt and pepper")
 
 
 def add_noise(
-    images: np.ndarray,     # pixels, uint8 from 0 to 255, shape (n, height, width, 3)
-    kind: str = "gaussian", # "gaussian" or "salt and pepper"
-    amount: float = 25.0,   # the standard deviation in grey levels; for "salt and pepper" the share of the pixels in percent
-    seed: int = 0,          # decides the noise
-) -> np.ndarray:            # uint8, the same shape; the three channels get the same noise, as a grey picture would
+    images: np.ndarray,  # pixels, uint8 from 0 to 255, shape (n, height, width, 3)
+    kind: str = "gaussian",  # "gaussian" or "salt and pepper"
+    # the standard deviation in grey levels; for "salt and pepper" the share of the pixels in percent
+    amount: float = 25.0,
+    seed: int = 0,  # decides the noise
+) -> np.ndarray:  # uint8, the same shape; the three channels get the same noise, as a grey picture would
     """Noisy copies of the images
 
     Raises `ValueError` for another kind.
@@ -37,10 +43,10 @@ FILTERS = ("gaussian", "median", "bilateral", "non-local means")
 
 
 def denoise(
-    images: np.ndarray,          # pixels, uint8 from 0 to 255, shape (n, height, width, 3)
+    images: np.ndarray,  # pixels, uint8 from 0 to 255, shape (n, height, width, 3)
     how: str = "non-local means",  # one of `FILTERS`
-    deviation: float = 25.0,     # the standard deviation of the noise in grey levels; sets how much is taken for noise
-) -> np.ndarray:                 # uint8, the same shape
+    deviation: float = 25.0,  # the standard deviation of the noise in grey levels; sets how much is taken for noise
+) -> np.ndarray:  # uint8, the same shape
     """The images with less noise, by scikit-image and SciPy; what suits grey pictures: each channel is filtered alike
 
     Raises `ValueError` for another `how`.
@@ -64,22 +70,39 @@ def _filtered(image, how, deviation):
         pixels = (image[..., 0] if grey else image).astype(np.float64) / 255
         channel_axis = None if grey else -1
         if how == "bilateral":
-            result = restoration.denoise_bilateral(pixels, win_size=5, sigma_color=2 * deviation / 255, sigma_spatial=1.5, channel_axis=channel_axis)
+            result = restoration.denoise_bilateral(
+                pixels, win_size=5, sigma_color=2 * deviation / 255, sigma_spatial=1.5, channel_axis=channel_axis
+            )
         else:
-            result = restoration.denoise_nl_means(pixels, patch_size=5, patch_distance=6, h=0.8 * deviation / 255, sigma=deviation / 255, channel_axis=channel_axis)
+            result = restoration.denoise_nl_means(
+                pixels,
+                patch_size=5,
+                patch_distance=6,
+                h=0.8 * deviation / 255,
+                sigma=deviation / 255,
+                channel_axis=channel_axis,
+            )
         result = 255 * (result[..., None].repeat(3, axis=-1) if grey else result)
     return np.asarray(result).round().clip(0, 255).astype(np.uint8)
 
 # %% ../nbs/toolkit/26_noise.ipynb #code-build-denoiser
 def build_denoiser(
     filters: int = 24,  # channels at full size; twice as many at half the size
-    seed: int = 0,      # decides the first weights
-) -> "keras.Model":     # noqa: F821  pixels from 0 to 255 to pixels from 0 to 255, of any even height and width
-    "A small convolutional denoising autoencoder that begins by changing nothing ([Vincent et al., 2008](https://doi.org/10.1145/1390156.1390294))"
+    seed: int = 0,  # decides the first weights
+) -> "keras.Model":  # pixels from 0 to 255 to pixels from 0 to 255, of any even height and width
+    """A small convolutional denoising autoencoder that begins by changing nothing ([Vincent et al.,
+    2008](https://doi.org/10.1145/1390156.1390294))"""
     import keras
 
     def convolution(channels, stride=1):
-        return keras.layers.Conv2D(channels, 3, stride, padding="same", activation="relu", kernel_initializer=keras.initializers.HeNormal(next(seeds)))
+        return keras.layers.Conv2D(
+            channels,
+            3,
+            stride,
+            padding="same",
+            activation="relu",
+            kernel_initializer=keras.initializers.HeNormal(next(seeds)),
+        )
 
     seeds = iter(range(seed, seed + 10))
     pixels = keras.Input((None, None, 3))
@@ -92,24 +115,33 @@ def build_denoiser(
 
 # %% ../nbs/toolkit/26_noise.ipynb #code-train-denoiser
 def train_denoiser(
-    model: "keras.Model",    # noqa: F821  from `build_denoiser`; trained in place
-    images: np.ndarray,      # clean pixels, uint8 from 0 to 255, shape (n, height, width, 3)
+    model: "keras.Model",  # from `build_denoiser`; trained in place
+    images: np.ndarray,  # clean pixels, uint8 from 0 to 255, shape (n, height, width, 3)
     kind: str = "gaussian",  # the noise to learn, as for `add_noise`
-    amount: float = 25.0,    # its amount
-    epochs: int = 10,        # passes over the images, each with fresh noise
+    amount: float = 25.0,  # its amount
+    epochs: int = 10,  # passes over the images, each with fresh noise
     learning_rate: float = 2e-3,  # of Adam, falling to zero along a cosine
-    seed: int = 0,           # decides the order and the noise
-) -> list[float]:            # the loss of each epoch: mean squared error, in squared grey levels
-    "The losses of training a denoiser on noisy copies of clean images, 16 images a batch, turned and mirrored at random"
+    seed: int = 0,  # decides the order and the noise
+) -> list[float]:  # the loss of each epoch: mean squared error, in squared grey levels
+    """The losses of training a denoiser on noisy copies of clean images, 16 images a batch, turned and mirrored at
+    random"""
     import keras
 
     rng = np.random.default_rng(seed)
     steps = -(-len(images) // 16)
     model.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)), "mse")
     losses = []
-    for epoch in range(epochs):
-        clean = np.stack([np.rot90(image, turn) for image, turn in zip(images[rng.permutation(len(images))], rng.integers(0, 4, len(images)))]) \
-            if images.shape[1] == images.shape[2] else images[rng.permutation(len(images))]
+    for _ in range(epochs):
+        clean = (
+            np.stack(
+                [
+                    np.rot90(image, turn)
+                    for image, turn in zip(images[rng.permutation(len(images))], rng.integers(0, 4, len(images)))
+                ]
+            )
+            if images.shape[1] == images.shape[2]
+            else images[rng.permutation(len(images))]
+        )
         noisy = add_noise(clean, kind, amount, seed=int(rng.integers(2**31)))
         history = model.fit(noisy.astype(np.float32), clean.astype(np.float32), batch_size=16, shuffle=False, verbose=0)
         losses.append(float(history.history["loss"][0]))
@@ -118,11 +150,17 @@ def train_denoiser(
 # %% ../nbs/toolkit/26_noise.ipynb #code-closeness
 def closeness(
     images: np.ndarray,  # pixels, uint8, shape (n, height, width, 3)
-    truth: np.ndarray,   # the clean ones, the same shape
-) -> pd.Series:          # `psnr` in decibels and `ssim`, each the mean over the images
+    truth: np.ndarray,  # the clean ones, the same shape
+) -> pd.Series:  # `psnr` in decibels and `ssim`, each the mean over the images
     "How close images are to the clean ones, by scikit-image's measures"
     from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
     pairs = list(zip(truth, images))
-    return pd.Series({"psnr": np.mean([peak_signal_noise_ratio(clean, other, data_range=255) for clean, other in pairs]),
-                      "ssim": np.mean([structural_similarity(clean, other, data_range=255, channel_axis=-1) for clean, other in pairs])})
+    return pd.Series(
+        {
+            "psnr": np.mean([peak_signal_noise_ratio(clean, other, data_range=255) for clean, other in pairs]),
+            "ssim": np.mean(
+                [structural_similarity(clean, other, data_range=255, channel_axis=-1) for clean, other in pairs]
+            ),
+        }
+    )

@@ -6,22 +6,30 @@
 __all__ = ['SCHEDULES', 'OPTIMIZERS', 'learning_rate_schedule', 'make_optimizer']
 
 # %% ../nbs/toolkit/17_optimizers.ipynb #code-export
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    import keras.optimizers
 
 # %% ../nbs/toolkit/17_optimizers.ipynb #code-schedules-constant-cosine-step-triangle
 SCHEDULES = ("constant", "cosine", "step", "triangle")
 
 
 def learning_rate_schedule(
-    learning_rate: float,        # the highest rate
-    steps: int,                  # steps in all
-    schedule: str = "constant",  # "constant"; "cosine": down to 0 along half a cosine; "step": a tenth after 30, 60 and 90 % of the steps; "triangle": up for a tenth of the steps, then down to a 32nd
-    warmup: float = 0.0,         # share of the steps that climb to the full rate; "triangle" has its own
-) -> "keras.optimizers.schedules.LearningRateSchedule | float":  # noqa: F821  what a Keras optimizer takes as its rate
+    learning_rate: float,  # the highest rate
+    steps: int,  # steps in all
+    # "constant"; "cosine": down to 0 along half a cosine; "step": a tenth after 30, 60 and 90 % of the steps;
+    # "triangle": up for a tenth of the steps, then down to a 32nd
+    schedule: str = "constant",
+    warmup: float = 0.0,  # share of the steps that climb to the full rate; "triangle" has its own
+) -> "keras.optimizers.schedules.LearningRateSchedule | float":  # what a Keras optimizer takes as its rate
     """The learning rate of each step
 
-    Sources: cosine, Loshchilov & Hutter, SGDR, 2017; steps, Kolesnikov et al., Big Transfer, 2020; triangle, Howard & Ruder,
-    ULMFiT, 2018; warm-up, Goyal et al., 2017. Raises `ValueError` for another name, or a warm-up that is not from 0 to below 1.
+    Sources: cosine, Loshchilov & Hutter, SGDR, 2017; steps, Kolesnikov et al., Big Transfer, 2020; triangle, Howard &
+    Ruder, ULMFiT, 2018; warm-up, Goyal et al., 2017. Raises `ValueError` for another name, or a warm-up that is not
+    from 0 to below 1.
     """
     import keras
 
@@ -32,14 +40,20 @@ def learning_rate_schedule(
         raise ValueError(f"Expected warmup to be a share of the steps, from 0 to below 1; {warmup!r} came.")
     if schedule == "triangle":
         rise = max(1, round(0.1 * steps))
-        return _with_warmup(schedules.PolynomialDecay(learning_rate, max(1, steps - rise), learning_rate / 32), rise, after=True)
+        return _with_warmup(
+            schedules.PolynomialDecay(learning_rate, max(1, steps - rise), learning_rate / 32), rise, after=True
+        )
     rise = round(warmup * steps)
     if schedule == "cosine":
         return _with_warmup(schedules.CosineDecay(learning_rate, max(1, steps - rise)), rise, after=True)
     if schedule == "step":
         # Keras changes after the boundary, not at it
-        return _with_warmup(schedules.PiecewiseConstantDecay([round(steps * part) for part in (0.3, 0.6, 0.9)],
-                                                             [learning_rate * 0.1**power for power in range(4)]), rise)
+        return _with_warmup(
+            schedules.PiecewiseConstantDecay(
+                [round(steps * part) for part in (0.3, 0.6, 0.9)], [learning_rate * 0.1**power for power in range(4)]
+            ),
+            rise,
+        )
     return _with_warmup(schedules.PolynomialDecay(learning_rate, 1, learning_rate), rise) if rise else learning_rate
 
 
@@ -63,17 +77,28 @@ OPTIMIZERS = ("sgd", "rmsprop", "adam", "adamw", "lion")
 
 
 def make_optimizer(
-    name: str,                         # one of OPTIMIZERS; "sgd" has Nesterov-free momentum
-    learning_rate=1e-3,                # a rate, or a Keras schedule
-    momentum: float = 0.9,             # of "sgd"; the others have their own defaults
+    name: str,  # one of OPTIMIZERS; "sgd" has Nesterov-free momentum
+    learning_rate=1e-3,  # a rate, or a Keras schedule
+    momentum: float = 0.9,  # of "sgd"; the others have their own defaults
     weight_decay: float | None = None,  # decoupled; Keras's default for "adamw" (0.004), none for the others
-    ratios: dict | None = None,        # path of a variable: what its learning rate is multiplied by; 1 for the others
-    fused: bool = False,               # "adam" and "adamw" in one pass over the weights: equal to rounding, and faster
-) -> "keras.optimizers.Optimizer":     # noqa: F821  a Keras optimizer
+    ratios: dict | None = None,  # path of a variable: what its learning rate is multiplied by; 1 for the others
+    fused: bool = False,  # "adam" and "adamw" in one pass over the weights: equal to rounding, and faster
+) -> "keras.optimizers.Optimizer":  # a Keras optimizer
     "One of Keras's optimizers, as it is or with its rate scaled variable by variable; `ValueError` for another name"
     import keras
 
-    classes = dict(zip(OPTIMIZERS, (keras.optimizers.SGD, keras.optimizers.RMSprop, keras.optimizers.Adam, keras.optimizers.AdamW, keras.optimizers.Lion)))
+    classes = dict(
+        zip(
+            OPTIMIZERS,
+            (
+                keras.optimizers.SGD,
+                keras.optimizers.RMSprop,
+                keras.optimizers.Adam,
+                keras.optimizers.AdamW,
+                keras.optimizers.Lion,
+            ),
+        )
+    )
     if name not in classes:
         raise ValueError(f"Expected optimizer to be one of {', '.join(OPTIMIZERS)}; {name!r} came.")
     options = {"learning_rate": learning_rate}
@@ -94,21 +119,35 @@ def _fused_adam():
 
     class FusedAdam(keras.optimizers.Optimizer):
         "Adam with TensorFlow's own kernel for the update, which reads and writes each weight once"
+
         beta_1, beta_2, epsilon = 0.9, 0.999, 1e-7  # Keras's defaults
 
         def build(self, variables):
             if not self.built:
                 super().build(variables)
-                self.moments = {variable.value.ref(): [self.add_variable_from_reference(variable, name=name) for name in ("momentum", "velocity")]
-                                for variable in variables}
+                self.moments = {
+                    variable.value.ref(): [
+                        self.add_variable_from_reference(variable, name=name) for name in ("momentum", "velocity")
+                    ]
+                    for variable in variables
+                }
 
         def update_step(self, gradient, variable, learning_rate):
             weights = _tensorflow_variable(variable)
             momentum, velocity = self.moments[weights.ref()]
             step = tf.cast(self.iterations.value + 1, weights.dtype)
             tf.raw_ops.ResourceApplyAdam(
-                var=weights.handle, m=momentum.value.handle, v=velocity.value.handle, grad=gradient, lr=tf.cast(learning_rate, weights.dtype),
-                beta1_power=self.beta_1**step, beta2_power=self.beta_2**step, beta1=self.beta_1, beta2=self.beta_2, epsilon=self.epsilon)
+                var=weights.handle,
+                m=momentum.value.handle,
+                v=velocity.value.handle,
+                grad=gradient,
+                lr=tf.cast(learning_rate, weights.dtype),
+                beta1_power=self.beta_1**step,
+                beta2_power=self.beta_2**step,
+                beta1=self.beta_1,
+                beta2=self.beta_2,
+                epsilon=self.epsilon,
+            )
 
     return FusedAdam
 
@@ -121,7 +160,9 @@ def _tensorflow_variable(variable):
 
 def _scaled(base, ratios):
     class Scaled(base):
-        "An optimizer whose learning rate has a factor for each variable; weight decay, which is a multiple of the rate, has it too"
+        """An optimizer whose learning rate has a factor for each variable; weight decay, which is a multiple of the
+        rate, has it too"""
+
         def build(self, variables):
             super().build(variables)
             self.factors = {variable.value.ref(): float(ratios.get(variable.path, 1.0)) for variable in variables}

@@ -13,8 +13,12 @@ import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from .settings import cache_folder, load_settings
+
+if TYPE_CHECKING:
+    import keras
 
 # %% ../nbs/toolkit/10_precision.ipynb #code-precisions-float32-bfloat16
 PRECISIONS = ("float32", "bfloat16")
@@ -42,8 +46,8 @@ GAIN = 1.2  # how many times as fast bfloat16 must be to be worth its rounding
 
 def gain_of_bfloat16(
     make_runner: Callable,  # from "float32" or "bfloat16" to a function without arguments that runs to its end
-    turns: int = 5,         # how often each is timed, after one run that is not
-) -> float:                 # float32's seconds divided by bfloat16's, the best of each
+    turns: int = 5,  # how often each is timed, after one run that is not
+) -> float:  # float32's seconds divided by bfloat16's, the best of each
     "How many times as fast something is in bfloat16 on this machine"
     runners = {precision: make_runner(precision) for precision in PRECISIONS}
     fastest = {precision: float("inf") for precision in PRECISIONS}
@@ -58,7 +62,7 @@ def gain_of_bfloat16(
 
 def convolution(
     precision: str,  # "float32" or "bfloat16"
-) -> Callable:       # runs it once
+) -> Callable:  # runs it once
     "One convolution of a size that networks have, for `gain_of_bfloat16`: the cheapest question"
     import tensorflow as tf
 
@@ -69,11 +73,12 @@ def convolution(
 
 # %% ../nbs/toolkit/10_precision.ipynb #code-choose-precision
 def choose_precision(
-    question: str,            # what the answer is for, such as "ResNet50 conv4 64"
-    is_better: Callable,      # whether bfloat16 is better for it here; called only where a convolution gains and no answer is known
+    question: str,  # what the answer is for, such as "ResNet50 conv4 64"
+    # whether bfloat16 is better for it here; called only where a convolution gains and no answer is known
+    is_better: Callable,
     precision: str = "auto",  # "auto": what this machine is faster in; "float32" or "bfloat16": that
     worth_asking: bool = True,  # False where there is too little to do: then "auto" is float32
-) -> str:                     # "float32" or "bfloat16"
+) -> str:  # "float32" or "bfloat16"
     "The precision to compute in; `ValueError` for another name"
     if precision == "auto":
         precision = load_settings().precision
@@ -118,27 +123,27 @@ def _remember(question, answer):
 
 # %% ../nbs/toolkit/10_precision.ipynb #code-computing-in
 def rounded_layers(
-    model: "keras.Model",  # noqa: F821  a functional model
-) -> list:                 # layers
+    model: "keras.Model",  # a functional model
+) -> list:  # layers
     """The layers that compute in bfloat16 where the network does
 
-    A mean over a map does not, nor does anything up to the first convolution on pixels: 16 bits hold no more than the whole
-    numbers from 0 to 255, and preprocessing makes fractions of them.
+    A mean over a map does not, nor does anything up to the first convolution on pixels: 16 bits hold no more than the
+    whole numbers from 0 to 255, and preprocessing makes fractions of them.
     """
     import keras
 
     exact, layers = keras.layers.InputLayer | keras.layers.GlobalAveragePooling2D, list(model.layers)
     if model.input_shape[-1] == 3:
         first = next((number for number, layer in enumerate(layers) if hasattr(layer, "kernel")), -1)
-        layers = layers[first + 1:]
+        layers = layers[first + 1 :]
     return [layer for layer in layers if not isinstance(layer, exact)]
 
 
 @contextmanager
 def computing_in(
-    precision: str,        # "float32" or "bfloat16"
-    model: "keras.Model",  # noqa: F821  its last layer, whose output the loss is made of, stays in float32
-) -> Iterator:             # a context
+    precision: str,  # "float32" or "bfloat16"
+    model: "keras.Model",  # its last layer, whose output the loss is made of, stays in float32
+) -> Iterator:  # a context
     "While this lasts, what is traced of a model computes in that precision; its weights are float32 all the time"
     layers = rounded_layers(model) if precision == "bfloat16" else []
     kept = [(layer, layer.dtype_policy) for layer in layers if layer is not model.layers[-1]]
@@ -152,9 +157,9 @@ def computing_in(
 
 
 def trains_faster_in_bfloat16(
-    model: "keras.Model",  # noqa: F821  what trains; its weights stay as they are
-    batch_size: int,       # images a step
-) -> bool:                 # True where the way there and back is faster by GAIN
+    model: "keras.Model",  # what trains; its weights stay as they are
+    batch_size: int,  # images a step
+) -> bool:  # True where the way there and back is faster by GAIN
     "Whether a model should train in bfloat16 on this machine, by measurement"
     import tensorflow as tf
 

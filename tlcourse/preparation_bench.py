@@ -7,6 +7,7 @@ __all__ = ['WHERES', 'PreparationResult', 'PreparationBench']
 
 # %% ../nbs/toolkit/48_preparation_bench.ipynb #code-imports
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from .scaling import extract_as
 from .splitting import Splits
 from .texts import text
 
+if TYPE_CHECKING:
+    import matplotlib.figure
+
 # %% ../nbs/toolkit/48_preparation_bench.ipynb #code-bench
 WHERES = ("only in use", "throughout")
 
@@ -23,25 +27,37 @@ WHERES = ("only in use", "throughout")
 @dataclass(frozen=True, eq=False)
 class PreparationResult:
     "What a preparation does: `accuracy` against `promised`, and the features behind it"
-    network: str                 # the name of the backbone
-    name: str                    # the preparation
-    where: str                   # one of WHERES
-    accuracy: float              # share of the images that is right with it
-    promised: float              # share that is right with pixels as promised
-    features: np.ndarray         # of the images prepared so, shape (n, channels)
+
+    network: str  # the name of the backbone
+    name: str  # the preparation
+    where: str  # one of WHERES
+    accuracy: float  # share of the images that is right with it
+    promised: float  # share that is right with pixels as promised
+    features: np.ndarray  # of the images prepared so, shape (n, channels)
     promised_features: np.ndarray  # of the images prepared as promised
 
-    def draw(self,
-        figure: "matplotlib.figure.Figure | None" = None,  # noqa: F821  what to draw into; a new one of pyplot by default
-    ) -> "matplotlib.figure.Figure":  # noqa: F821
+    def draw(
+        self,
+        figure: "matplotlib.figure.Figure | None" = None,  # what to draw into; a new one of pyplot by default
+    ) -> "matplotlib.figure.Figure":  # the figure
         "Histograms of the features, and both accuracies"
         figure = blank_figure((8.4, 3.0), figure)
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-        both = [(self.promised_features, text("bench: promised"), "#0072B2", "-"), (self.features, self.name, "#D55E00", "--")]
+        both = [
+            (self.promised_features, text("bench: promised"), "#0072B2", "-"),
+            (self.features, self.name, "#D55E00", "--"),
+        ]
         top = max(float(np.quantile(values, 0.99)) for values, *_ in both) or 1.0
         edges = np.linspace(0, top, 41)
         for values, label, colour, line in both:
-            left.stairs(np.histogram(values, edges)[0] / values.size, edges, color=colour, linestyle=line, linewidth=1.8, label=label)
+            left.stairs(
+                np.histogram(values, edges)[0] / values.size,
+                edges,
+                color=colour,
+                linestyle=line,
+                linewidth=1.8,
+                label=label,
+            )
         left.set(yscale="log", xlabel=text("bench: feature"), ylabel=text("bench: histogram"))
         left.legend(frameon=False, fontsize=8)
         bars = right.barh([1, 0], [self.promised, self.accuracy], color=[both[0][2], both[1][2]], height=0.6)
@@ -54,24 +70,35 @@ class PreparationResult:
 
 class PreparationBench:
     "A linear head on frozen features, and pixels prepared in any way: `measure(name, where)`"
-    def __init__(self,
+
+    def __init__(
+        self,
         backbone: Backbone,  # from load_backbone
-        splits: Splits,      # the head learns from the training part and is tried on the validation part
+        splits: Splits,  # the head learns from the training part and is tried on the validation part
     ):
         self.backbone, self.splits, self._features, self._heads = backbone, splits, {}, {}
 
-    def measure(self,
-        name: str = "as promised",     # one of scaling.PREPARATIONS
-        where: str = "only in use",    # "only in use": the head was trained rightly; "throughout": it was trained with the mistake
-    ) -> PreparationResult:            # on the validation images
+    def measure(
+        self,
+        name: str = "as promised",  # one of scaling.PREPARATIONS
+        # "only in use": the head was trained rightly; "throughout": it was trained with the mistake
+        where: str = "only in use",
+    ) -> PreparationResult:  # on the validation images
         "What a preparation costs; `ValueError` for a name or a place that is not known"
         if where not in WHERES:
             raise ValueError(f"Expected where to be one of {', '.join(WHERES)}; {where!r} came.")
         trained = name if where == "throughout" else "as promised"
         labels, tried = self.splits.validation.labels, self._of("validation", name)
         promised = self._of("validation", "as promised")
-        return PreparationResult(self.backbone.name, name, where, float(self._head(trained).score(tried, labels)),
-                                 float(self._head("as promised").score(promised, labels)), tried, promised)
+        return PreparationResult(
+            self.backbone.name,
+            name,
+            where,
+            float(self._head(trained).score(tried, labels)),
+            float(self._head("as promised").score(promised, labels)),
+            tried,
+            promised,
+        )
 
     def _of(self, part, name):
         key = (part, name)

@@ -8,6 +8,10 @@ __all__ = ['is_quiet', 'progress_bar']
 # %% ../nbs/toolkit/19_progress.ipynb #code-is-quiet
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import tqdm
 
 
 def is_quiet() -> bool:  # True under pytest and nbdev's tests, and where the output goes into a file
@@ -18,11 +22,11 @@ def is_quiet() -> bool:  # True under pytest and nbdev's tests, and where the ou
 
 
 def progress_bar(
-    total: int,               # steps in all
-    title: str,               # what is going on
-    done: int = 0,            # steps that are behind us already
+    total: int,  # steps in all
+    title: str,  # what is going on
+    done: int = 0,  # steps that are behind us already
     show: bool | None = None,  # None: unless nobody is watching
-) -> "tqdm.tqdm":             # noqa: F821  with `update(n)`, `set_postfix_str(text)` and `close()`
+) -> "tqdm.tqdm":  # with `update(n)`, `set_postfix_str(text)` and `close()`
     "A bar of tqdm: a widget in a notebook, text in a terminal, nothing where nobody is watching"
     from tqdm.auto import tqdm
 

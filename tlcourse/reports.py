@@ -8,11 +8,15 @@ __all__ = ['OUTCOMES', 'progress', 'export', 'class_records', 'class_table', 'cl
 # %% ../nbs/toolkit/37_reports.ipynb #code-export
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from . import ledger
 from .texts import text
+
+if TYPE_CHECKING:
+    import matplotlib.figure
 
 OUTCOMES = ("not attempted", "error", "wrong", "right")
 
@@ -24,8 +28,19 @@ def _by_exercise(records):
         exercise, event = record.get("exercise"), record.get("event")
         if not isinstance(exercise, str) or not isinstance(event, str):
             continue
-        row = rows.setdefault((record.get("who", ""), exercise), {"kind": record.get("kind", ""), "attempts": 0, "hints": 0, "outcome": "not attempted", "message": "", "solution": False,
-                                                                  "seconds": 0.0, "until right": None})
+        row = rows.setdefault(
+            (record.get("who", ""), exercise),
+            {
+                "kind": record.get("kind", ""),
+                "attempts": 0,
+                "hints": 0,
+                "outcome": "not attempted",
+                "message": "",
+                "solution": False,
+                "seconds": 0.0,
+                "until right": None,
+            },
+        )
         if event == "attempt" and record.get("outcome") in OUTCOMES:
             row["attempts"] += record["outcome"] != "not attempted"
             row["seconds"] += float(record.get("seconds") or 0)
@@ -39,37 +54,53 @@ def _by_exercise(records):
             row["hints"] += 1
         elif event == "solution":
             row["solution"] = True
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=["kind", "attempts", "hints", "outcome", "message", "solution", "seconds", "until right"])
-    table.index = pd.MultiIndex.from_tuples(table.index, names=["who", "exercise"]) if len(table) else pd.MultiIndex.from_arrays([[], []], names=["who", "exercise"])
+    table = pd.DataFrame.from_dict(
+        rows,
+        orient="index",
+        columns=["kind", "attempts", "hints", "outcome", "message", "solution", "seconds", "until right"],
+    )
+    table.index = (
+        pd.MultiIndex.from_tuples(table.index, names=["who", "exercise"])
+        if len(table)
+        else pd.MultiIndex.from_arrays([[], []], names=["who", "exercise"])
+    )
     return table
 
 
 def progress(
     path: str | Path | None = None,  # the ledger; that of the course by default
-) -> pd.DataFrame:                   # one row an exercise: kind, attempts, hints, outcome, message of the last mistake, whether the solution was shown, seconds, attempts until right
+) -> pd.DataFrame:  # a row an exercise: kind, attempts, hints, outcome, message, solution shown, seconds
     "What a learner has done so far"
     return _by_exercise(ledger.read(path)).droplevel("who").sort_index()
 
 
 def export(
-    file: str | Path,                # where the copy goes
+    file: str | Path,  # where the copy goes
     path: str | Path | None = None,  # the ledger; that of the course by default
-) -> int:                            # the number of lines
+) -> int:  # the number of lines
     "Write the whole lines of a ledger to a file of the learner's choice; `ValueError` where there is none"
     records = ledger.read(path)
     if not records:
-        raise ValueError(f"Expected lines in {Path(path or ledger.ledger_path())}; there are none yet. A check of an exercise writes one.")
-    Path(file).write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), encoding="utf-8")
+        raise ValueError(
+            f"Expected lines in {Path(path or ledger.ledger_path())}; there are none yet. A check of an exercise "
+            "writes one."
+        )
+    Path(file).write_text(
+        "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), encoding="utf-8"
+    )
     return len(records)
 
 # %% ../nbs/toolkit/37_reports.ipynb #code-class
 def class_records(
     folder: str | Path,  # exported ledgers, files ending in .jsonl or .json
-) -> list[dict]:         # every line once, with `who` it is of
+) -> list[dict]:  # every line once, with `who` it is of
     "The lines of all ledgers in a folder; `ValueError` where there is none"
     files = sorted(path for path in Path(folder).glob("**/*") if path.suffix in (".jsonl", ".json") and path.is_file())
     if not files:
-        raise ValueError(f"Expected exported ledgers, files ending in .jsonl, in {folder}; there are none. `tlcourse progress --export FILE` makes one.")
+        raise ValueError(
+            f"Expected exported ledgers, files ending in .jsonl, in {folder}; there are none. `tlcourse progress "
+            "--export FILE` makes one."
+        )
     seen, who, records = set(), {}, []
     for file in files:
         for record in ledger.read(file):
@@ -83,7 +114,7 @@ def class_records(
 
 def class_table(
     folder: str | Path,  # exported ledgers
-) -> pd.DataFrame:       # one row a learner, one column an exercise: the best outcome
+) -> pd.DataFrame:  # one row a learner, one column an exercise: the best outcome
     "Who is where"
     table = _by_exercise(class_records(folder))
     return table["outcome"].unstack("exercise").fillna("not attempted").sort_index().sort_index(axis=1)
@@ -91,42 +122,84 @@ def class_table(
 
 def class_summary(
     folder: str | Path,  # exported ledgers
-) -> pd.DataFrame:       # one row an exercise, the one that stops most first
+) -> pd.DataFrame:  # one row an exercise, the one that stops most first
     "Which exercise stops most, and which wrong answer is the commonest"
     records = class_records(folder)
     table = _by_exercise(records)
-    mistakes = pd.DataFrame([(record["exercise"], record.get("message", ""), record["who"]) for record in records
-                             if record.get("event") == "attempt" and record.get("outcome") in ("wrong", "error")], columns=["exercise", "message", "who"]).drop_duplicates()
+    mistakes = pd.DataFrame(
+        [
+            (record["exercise"], record.get("message", ""), record["who"])
+            for record in records
+            if record.get("event") == "attempt" and record.get("outcome") in ("wrong", "error")
+        ],
+        columns=["exercise", "message", "who"],
+    ).drop_duplicates()
     rows = {}
     for exercise, mine in table.groupby("exercise"):
         tried = mine[mine["attempts"] > 0]
         common = mistakes[mistakes["exercise"] == exercise]["message"].value_counts()
-        rows[exercise] = {"tried": len(tried), "right": int((tried["outcome"] == "right").sum()), "stopped": int((tried["outcome"] != "right").sum()),
-                          "attempts until right": tried["until right"].median(), "hints": int(mine["hints"].sum()), "solutions": int(mine["solution"].sum()),
-                          "commonest mistake": common.index[0] if len(common) else "", "learners with it": int(common.iloc[0]) if len(common) else 0}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("exercise").sort_values(["stopped", "attempts until right"], ascending=False)
+        rows[exercise] = {
+            "tried": len(tried),
+            "right": int((tried["outcome"] == "right").sum()),
+            "stopped": int((tried["outcome"] != "right").sum()),
+            "attempts until right": tried["until right"].median(),
+            "hints": int(mine["hints"].sum()),
+            "solutions": int(mine["solution"].sum()),
+            "commonest mistake": common.index[0] if len(common) else "",
+            "learners with it": int(common.iloc[0]) if len(common) else 0,
+        }
+    return (
+        pd.DataFrame.from_dict(rows, orient="index")
+        .rename_axis("exercise")
+        .sort_values(["stopped", "attempts until right"], ascending=False)
+    )
 
 
 def draw_class(
     folder: str | Path,  # exported ledgers
-) -> "matplotlib.figure.Figure":  # noqa: F821
+) -> "matplotlib.figure.Figure":  # the figure
     "Learners by exercises, a field for each best outcome"
     import matplotlib.pyplot as plt
     from matplotlib.colors import ListedColormap
 
     table = class_table(folder)
-    looks = {"not attempted": ("#F0F0F0", "·"), "error": ("#CC79A7", "!"), "wrong": ("#E69F00", "✗"), "right": ("#0072B2", "✓")}
+    looks = {
+        "not attempted": ("#F0F0F0", "·"),
+        "error": ("#CC79A7", "!"),
+        "wrong": ("#E69F00", "✗"),
+        "right": ("#0072B2", "✓"),
+    }
     numbers = table.map(OUTCOMES.index)
     figure, axis = plt.subplots(figsize=(2.2 + 0.42 * len(table.columns), 1.9 + 0.3 * len(table)), layout="constrained")
     plt.close(figure)
-    axis.imshow(numbers, cmap=ListedColormap([looks[outcome][0] for outcome in OUTCOMES]), vmin=-0.5, vmax=3.5, aspect="auto")
+    axis.imshow(
+        numbers, cmap=ListedColormap([looks[outcome][0] for outcome in OUTCOMES]), vmin=-0.5, vmax=3.5, aspect="auto"
+    )
     for row in range(len(table)):
         for column in range(len(table.columns)):
             outcome = table.iat[row, column]
-            axis.text(column, row, looks[outcome][1], ha="center", va="center", color="white" if outcome == "right" else "black")
+            axis.text(
+                column,
+                row,
+                looks[outcome][1],
+                ha="center",
+                va="center",
+                color="white" if outcome == "right" else "black",
+            )
     axis.set_xticks(range(len(table.columns)), table.columns, rotation=60, ha="right", fontsize=8)
     axis.set_yticks(range(len(table)), table.index, fontsize=8)
-    axis.set(title=text("class: title", learners=len(table)), xlabel=text("class: exercise"), ylabel=text("class: learner"))
-    handles = [plt.Rectangle((0, 0), 1, 1, color=looks[outcome][0], label=f"{looks[outcome][1]} {text('outcome: ' + outcome).rstrip('.').lower()}") for outcome in OUTCOMES]
+    axis.set(
+        title=text("class: title", learners=len(table)), xlabel=text("class: exercise"), ylabel=text("class: learner")
+    )
+    handles = [
+        plt.Rectangle(
+            (0, 0),
+            1,
+            1,
+            color=looks[outcome][0],
+            label=f"{looks[outcome][1]} {text('outcome: ' + outcome).rstrip('.').lower()}",
+        )
+        for outcome in OUTCOMES
+    ]
     figure.legend(handles=handles, ncols=4, frameon=False, loc="outside lower center", fontsize=8)
     return figure

@@ -29,18 +29,27 @@ from .checking import Answer, Broken, TimeUp, broken, has_gap, limited
 from .walls import Isolation, Limits, _filter
 
 # %% ../nbs/toolkit/39_sandbox.ipynb #code-encode
-MESSAGE_BYTES = 64 * 2**20   # the longest message that the grader reads
+MESSAGE_BYTES = 64 * 2**20  # the longest message that the grader reads
 UNPACKED_BYTES = 256 * 2**20  # the most that a model's file may hold
 
 
 def encode(
-    value,        # numbers, words, None, containers and arrays of them, tables, Keras models
-) -> dict:        # for JSON
+    value,  # numbers, words, None, containers and arrays of them, tables, Keras models
+) -> dict:  # for JSON
     "A value as data, without pickle; `TypeError` for what is none"
     if value is None or isinstance(value, (bool, int, float, str)):
-        return {"v": value if isinstance(value, str) or value is None or isinstance(value, bool) else int(value) if isinstance(value, int) else float(value)}
+        return {
+            "v": value
+            if isinstance(value, str) or value is None or isinstance(value, bool)
+            else int(value)
+            if isinstance(value, int)
+            else float(value)
+        }
     if isinstance(value, (tuple, list, set, frozenset)):
-        return {"l": [encode(one) for one in value], "t": "set" if isinstance(value, (set, frozenset)) else "tuple" if isinstance(value, tuple) else "list"}
+        return {
+            "l": [encode(one) for one in value],
+            "t": "set" if isinstance(value, (set, frozenset)) else "tuple" if isinstance(value, tuple) else "list",
+        }
     if isinstance(value, dict):
         return {"d": [[encode(key), encode(one)] for key, one in value.items()]}
     module = type(value).__module__.partition(".")[0]
@@ -62,9 +71,16 @@ def _encode_table(value):
     import pandas as pd
 
     if isinstance(value, pd.DataFrame):
-        return {"f": [[encode(name), _column(value[name])] for name in value.columns], "i": _column(value.index.to_series())}
+        return {
+            "f": [[encode(name), _column(value[name])] for name in value.columns],
+            "i": _column(value.index.to_series()),
+        }
     if isinstance(value, pd.Series):
-        return {"s": _column(value), "i": _column(value.index.to_series()), "n": encode(value.name if isinstance(value.name, (str, int, type(None))) else str(value.name))}
+        return {
+            "s": _column(value),
+            "i": _column(value.index.to_series()),
+            "n": encode(value.name if isinstance(value.name, (str, int, type(None))) else str(value.name)),
+        }
     return encode(np.asarray(value))
 
 
@@ -81,9 +97,10 @@ def _model_file(model):
 
 
 def decode(
-    data: dict,   # from `encode`, possibly by someone who wants to do harm
-) -> object:      # the value
-    "The value that data stands for; Keras opens models in safe mode, without classes of the submission. `ValueError` for data that cannot be one"
+    data: dict,  # from `encode`, possibly by someone who wants to do harm
+) -> object:  # the value
+    """The value that data stands for; Keras opens models in safe mode, without classes of the submission. `ValueError`
+    for data that cannot be one"""
     if "v" in data:
         return data["v"]
     if "l" in data:
@@ -119,7 +136,7 @@ def _send(file, message):
     content = json.dumps(message).encode()
     content = struct.pack(">Q", len(content)) + content
     while content:
-        content = content[os.write(file, content):]
+        content = content[os.write(file, content) :]
 
 
 def _receive(file, seconds=None, limit=MESSAGE_BYTES):
@@ -214,19 +231,25 @@ def _answer(request, made, settings):
 
 # %% ../nbs/toolkit/39_sandbox.ipynb #code-sandbox
 class Gone(BaseException):
-    "The submission ended, was ended, or broke off the conversation; no judge of an exercise may take it for a wrong answer"
-    def __init__(self,
+    """The submission ended, was ended, or broke off the conversation; no judge of an exercise may take it for a wrong
+    answer"""
+
+    def __init__(
+        self,
         how: str,  # "time", "ended", or "without walls" where it was not even started
     ):
         super().__init__(how)
 
 
 class Sandbox:
-    "A notebook that runs behind the walls; `ask` for what its names hold, and leave the `with` block to end everything in there"
-    def __init__(self,
-        cells: list,                 # (number, source) of each code cell
-        limits: Limits = Limits(),   # noqa: B008  what it may take
-        namespaces: bool = True,     # whether to try for namespaces
+    """A notebook that runs behind the walls; `ask` for what its names hold, and leave the `with` block to end
+    everything in there"""
+
+    def __init__(
+        self,
+        cells: list,  # (number, source) of each code cell
+        limits: Limits = Limits(),  # noqa: B008  what it may take
+        namespaces: bool = True,  # whether to try for namespaces
     ):
         self.cells, self.limits, self.namespaces, self.isolation = cells, limits, namespaces, Isolation()
 
@@ -235,21 +258,55 @@ class Sandbox:
         work = self._folder.name
         ask_out, self._ask = os.pipe()
         self._reply, reply_in = os.pipe()
-        environment = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "KERAS_BACKEND", "LD_LIBRARY_PATH", "OFFLINE_GUARD") if name in os.environ}
-        environment |= {"HOME": work, "TMPDIR": work, "KERAS_HOME": work, "MPLCONFIGDIR": work, "TLCOURSE_CACHE": work, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONDONTWRITEBYTECODE": "1",
-                        "TF_CPP_MIN_LOG_LEVEL": "3", "MPLBACKEND": "Agg", "CUDA_VISIBLE_DEVICES": "-1", "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
-        settings = {**asdict(self.limits), "work": work, "ask": ask_out, "reply": reply_in, "namespaces": self.namespaces}
-        self._process = subprocess.Popen([sys.executable, "-P", "-c", "from tlcourse.walls import _launch; _launch()", json.dumps(settings)], pass_fds=(ask_out, reply_in), cwd=work, env=environment,
-                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        environment = {
+            name: os.environ[name]
+            for name in ("PATH", "LANG", "LC_ALL", "KERAS_BACKEND", "LD_LIBRARY_PATH", "OFFLINE_GUARD")
+            if name in os.environ
+        }
+        environment |= {
+            "HOME": work,
+            "TMPDIR": work,
+            "KERAS_HOME": work,
+            "MPLCONFIGDIR": work,
+            "TLCOURSE_CACHE": work,
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "MPLBACKEND": "Agg",
+            "CUDA_VISIBLE_DEVICES": "-1",
+            "OMP_NUM_THREADS": "2",
+            "OPENBLAS_NUM_THREADS": "2",
+        }
+        settings = {
+            **asdict(self.limits),
+            "work": work,
+            "ask": ask_out,
+            "reply": reply_in,
+            "namespaces": self.namespaces,
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", "from tlcourse.walls import _launch; _launch()", json.dumps(settings)],
+            pass_fds=(ask_out, reply_in),
+            cwd=work,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         os.close(ask_out)
         os.close(reply_in)
         try:
             walls = self._next(60).get("walls", {})
-            self.isolation = Isolation(**{name: walls.get(name) is True for name in ("network", "files", "processes", "calls")})
+            self.isolation = Isolation(
+                **{name: walls.get(name) is True for name in ("network", "files", "processes", "calls")}
+            )
             if not self.isolation.calls and not self.isolation.processes:
                 raise Gone("without walls")  # nothing would hold it back from other processes of this user
             self._say({"cells": self.cells})
-            self.errors = self._next(min(self.limits.notebook_seconds, self.limits.cell_seconds * (len(self.cells) + 1))).get("ran")
+            self.errors = self._next(
+                min(self.limits.notebook_seconds, self.limits.cell_seconds * (len(self.cells) + 1))
+            ).get("ran")
         except BaseException:
             self.__exit__()
             raise
@@ -280,23 +337,32 @@ class Sandbox:
             raise Gone("ended")
         return message
 
-    def ask(self,
-        name: str,            # a name of the notebook
-        arguments=None,       # what to call it with; None asks for what it holds
-    ) -> dict:                # the reply, as data
+    def ask(
+        self,
+        name: str,  # a name of the notebook
+        arguments=None,  # what to call it with; None asks for what it holds
+    ) -> dict:  # the reply, as data
         "What a name holds, or what calling it gives; `Gone` where no reply comes in time"
         self._say({"name": name} | ({} if arguments is None else {"arguments": [encode(one) for one in arguments]}))
         return self._next(self.limits.call_seconds + 5 if arguments is not None else self.limits.call_seconds)
 
 
-_FILLED = {"time": ("seconds",), "error": ("number", "line", "kind", "said"), "error line": ("number", "kind", "said"), "call": ("kind", "said"), "leave": ("kind",)}
+_FILLED = {
+    "time": ("seconds",),
+    "error": ("number", "line", "kind", "said"),
+    "error line": ("number", "kind", "said"),
+    "call": ("kind", "said"),
+    "leave": ("kind",),
+}
 
 
 class Remote(Answer):
     "A function of a submission, called behind the walls with copies; what comes back is data"
-    def __init__(self,
+
+    def __init__(
+        self,
         sandbox: Sandbox,  # where it is
-        name: str,         # what it is called there
+        name: str,  # what it is called there
     ):
         super().__init__(None, sandbox.limits.call_seconds)
         self.sandbox, self.name = sandbox, name

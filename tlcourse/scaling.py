@@ -28,8 +28,8 @@ PREPARATIONS = {  # name: from a backbone and RGB pixels from 0 to 255 to what t
 # %% ../nbs/toolkit/27_scaling.ipynb #code-preparation
 def preparation(
     backbone: Backbone,  # from load_backbone
-    name: str,           # one of `PREPARATIONS`
-) -> Callable:           # from RGB pixels from 0 to 255, shape (n, height, width, 3), to what the network gets; the pixels stay as they are
+    name: str,  # one of `PREPARATIONS`
+) -> Callable:  # from RGB pixels, 0 to 255, shape (n, height, width, 3), to what the network gets, in a new array
     "A way to prepare pixels for a backbone, right or wrong; `ValueError` for a name that is not in `PREPARATIONS`"
     if name not in PREPARATIONS:
         raise ValueError(f"Expected the name of a preparation, one of {', '.join(PREPARATIONS)}; {name!r} came.")
@@ -43,17 +43,25 @@ def preparation(
 
 # %% ../nbs/toolkit/27_scaling.ipynb #code-extract-as
 def extract_as(
-    backbone: Backbone,                # from load_backbone
-    data: ImageData,                   # the images; resized to backbone.image_size
-    name: str = "as promised",         # how their pixels are prepared: one of `PREPARATIONS`
-    cache: bool = True,                # keep the result on disk, and take it from there where it is
-    batch_size: int | None = None,     # images at a time; by default fewer for larger images
-) -> np.ndarray:                       # float32, shape (n, channels), computed in float32
-    "The pooled features of the top for images prepared rightly or wrongly; `ValueError` for a name that is not in `PREPARATIONS`"
+    backbone: Backbone,  # from load_backbone
+    data: ImageData,  # the images; resized to backbone.image_size
+    name: str = "as promised",  # how their pixels are prepared: one of `PREPARATIONS`
+    cache: bool = True,  # keep the result on disk, and take it from there where it is
+    batch_size: int | None = None,  # images at a time; by default fewer for larger images
+) -> np.ndarray:  # float32, shape (n, channels), computed in float32
+    """The pooled features of the top for images prepared rightly or wrongly; `ValueError` for a name that is not in
+    `PREPARATIONS`"""
     prepare = preparation(backbone, name)
 
     def make_trunk(fold, precision):
         return frozen_copy(backbone.model, fold, precision, prepare)
 
-    return features_of(make_trunk, (backbone.name, f"{name}: {backbone.spec.contract}", "pooled", backbone.image_size), backbone.model.get_weights(), data,
-                       precision="float32", cache=cache, batch_size=batch_size)
+    return features_of(
+        make_trunk,
+        (backbone.name, f"{name}: {backbone.spec.contract}", "pooled", backbone.image_size),
+        backbone.model.get_weights(),
+        data,
+        precision="float32",
+        cache=cache,
+        batch_size=batch_size,
+    )

@@ -14,29 +14,40 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from numbers import Real
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import optuna
 
 # %% ../nbs/toolkit/30_search_space.ipynb #code-parameter
 @dataclass(frozen=True)
 class Parameter:
     "A parameter that a search may set: what it takes, what it is by default, and on which scale it is searched"
-    default: object       # its value where the space says nothing
-    allowed: str          # the values that it takes, in words
-    fits: Callable        # whether it takes a value
-    log: bool = False     # whether a range of it is searched on a logarithmic scale
+
+    default: object  # its value where the space says nothing
+    allowed: str  # the values that it takes, in words
+    fits: Callable  # whether it takes a value
+    log: bool = False  # whether a range of it is searched on a logarithmic scale
 
 
 def numbers(
-    low: float = -math.inf,     # the lowest value
-    high: float = math.inf,     # the highest value
-    default: object = None,     # its value where the space says nothing
-    whole: bool = False,        # whole numbers only
-    log: bool = False,          # search ranges on a logarithmic scale
-    above: bool = False,        # `low` itself is not allowed
-    below: bool = False,        # `high` itself is not allowed
-) -> Parameter:                 # with a rule for the values, in words too
+    low: float = -math.inf,  # the lowest value
+    high: float = math.inf,  # the highest value
+    default: object = None,  # its value where the space says nothing
+    whole: bool = False,  # whole numbers only
+    log: bool = False,  # search ranges on a logarithmic scale
+    above: bool = False,  # `low` itself is not allowed
+    below: bool = False,  # `high` itself is not allowed
+) -> Parameter:  # with a rule for the values, in words too
     "A parameter that takes numbers"
+
     def fits(value):
-        return _is_number(value) and (not whole or float(value).is_integer()) and (low < value if above else low <= value) and (value < high if below else value <= high)
+        return (
+            _is_number(value)
+            and (not whole or float(value).is_integer())
+            and (low < value if above else low <= value)
+            and (value < high if below else value <= high)
+        )
 
     words = "a whole number" if whole else "a number"
     words += f" {'above' if above else 'from'} {low:g}" if low > -math.inf else ""
@@ -45,9 +56,9 @@ def numbers(
 
 
 def names(
-    choices: Sequence,       # the values
+    choices: Sequence,  # the values
     default: object = None,  # its value where the space says nothing
-) -> Parameter:          # with a rule for the values, in words too
+) -> Parameter:  # with a rule for the values, in words too
     "A parameter that takes one of some values"
     return Parameter(default, "one of " + ", ".join(map(str, choices)), lambda value: value in choices)
 
@@ -59,18 +70,23 @@ def _is_number(value):
 @dataclass(frozen=True)
 class Range:
     "A parameter between two bounds"
-    name: str           # the parameter
-    low: float          # the lowest value
-    high: float         # the highest value
-    log: bool = False   # searched on a logarithmic scale
+
+    name: str  # the parameter
+    low: float  # the lowest value
+    high: float  # the highest value
+    log: bool = False  # searched on a logarithmic scale
     whole: bool = False  # whole numbers only
 
-    def levels(self,
-        count: int,      # how many, two or more
-    ) -> list:           # evenly spaced on the scale of the range, both ends among them
+    def levels(
+        self,
+        count: int,  # how many, two or more
+    ) -> list:  # evenly spaced on the scale of the range, both ends among them
         "Some values of the range, for a grid"
         at = [number / (count - 1) for number in range(count)]
-        values = [self.low * (self.high / self.low) ** share if self.log else self.low + (self.high - self.low) * share for share in at]
+        values = [
+            self.low * (self.high / self.low) ** share if self.log else self.low + (self.high - self.low) * share
+            for share in at
+        ]
         values[-1] = self.high
         return sorted({round(value) for value in values}) if self.whole else list(dict.fromkeys(values))
 
@@ -78,45 +94,64 @@ class Range:
 @dataclass(frozen=True)
 class Choice:
     "A parameter that is one of some values, each of which may bring parameters of its own"
-    name: str        # the parameter
-    values: tuple    # what it may be
+
+    name: str  # the parameter
+    values: tuple  # what it may be
     branches: dict = field(default_factory=dict)  # value: the entries that it brings
 
 
 @dataclass(frozen=True)
 class Fixed:
     "A parameter with one value"
-    name: str        # the parameter
-    value: object    # what it is
+
+    name: str  # the parameter
+    value: object  # what it is
 
 # %% ../nbs/toolkit/30_search_space.ipynb #code-parse
 def parse_space(
-    space: dict,     # name of a parameter: (low, high), [choices], {choice: its own space}, {"low": …, "high": …, "log": …}, an Optuna distribution, or a value
-    known: dict,     # name of each parameter that may be searched: a Parameter
-) -> list:           # of Range, Choice and Fixed
+    # name of a parameter: (low, high), [choices], {choice: its own space}, {"low": …, "high": …, "log": …}, an Optuna
+    # distribution, or a value
+    space: dict,
+    known: dict,  # name of each parameter that may be searched: a Parameter
+) -> list:  # of Range, Choice and Fixed
     """The entries of a space, after a look at every name and every value
 
-    Raises `ValueError` for an empty space, an unknown or repeated parameter, a bound that is not a number, a lower bound above
-    the upper one, or a value that the parameter does not take; `TypeError` where the space is no dictionary.
+    Raises `ValueError` for an empty space, an unknown or repeated parameter, a bound that is not a number, a lower
+    bound above the upper one, or a value that the parameter does not take; `TypeError` where the space is no
+    dictionary.
     """
     entries = _parse(space, known, (), "the space")
     if all(isinstance(entry, Fixed) for entry in entries):
-        raise ValueError("Expected a space with something to search; every parameter in it has one value only. Give a range as a tuple, such as (1e-4, 1e-1), or choices as a list.")
+        raise ValueError(
+            "Expected a space with something to search; every parameter in it has one value only. Give a range as a "
+            "tuple, such as (1e-4, 1e-1), or choices as a list."
+        )
     return entries
 
 # %% ../nbs/toolkit/30_search_space.ipynb #code-parse-parts
 def _parse(space, known, above, where):
     if not isinstance(space, dict):
-        raise TypeError(f"Expected {where} to be a dictionary from names of parameters to what they may be; {type(space).__name__} came.")
+        raise TypeError(
+            f"Expected {where} to be a dictionary from names of parameters to what they may be; "
+            f"{type(space).__name__} came."
+        )
     if not space and not above:
-        raise ValueError(f"Expected a space with at least one parameter; it is empty. Parameters are {', '.join(known)}.")
+        raise ValueError(
+            f"Expected a space with at least one parameter; it is empty. Parameters are {', '.join(known)}."
+        )
     entries = []
     for name, rule in space.items():
         if name not in known:
             near = difflib.get_close_matches(str(name), known, n=2, cutoff=0.5)
-            raise ValueError(f"There is no parameter {name!r} to search." + (f" Did you mean {' or '.join(map(repr, near))}?" if near else "") + f" Parameters are {', '.join(known)}.")
+            raise ValueError(
+                f"There is no parameter {name!r} to search."
+                + (f" Did you mean {' or '.join(map(repr, near))}?" if near else "")
+                + f" Parameters are {', '.join(known)}."
+            )
         if name in above:
-            raise ValueError(f"Expected each parameter once; {name!r} is in {where} and above it. Leave one of them out.")
+            raise ValueError(
+                f"Expected each parameter once; {name!r} is in {where} and above it. Leave one of them out."
+            )
         entries.append(_entry(name, rule, known, (*above, *space)))
     return entries
 
@@ -126,7 +161,9 @@ def _entry(name, rule, known, above):
     kind = type(rule).__name__
     if kind in ("FloatDistribution", "IntDistribution"):
         if rule.step not in (None, 1):
-            raise ValueError(f"Expected a range without steps for {name!r}; step={rule.step} came. Give the values as a list.")
+            raise ValueError(
+                f"Expected a range without steps for {name!r}; step={rule.step} came. Give the values as a list."
+            )
         return _range(name, parameter, rule.low, rule.high, rule.log, kind == "IntDistribution")
     if kind == "CategoricalDistribution":
         rule = list(rule.choices)
@@ -134,7 +171,9 @@ def _entry(name, rule, known, above):
         return _range(name, parameter, rule["low"], rule["high"], rule.get("log"))
     if isinstance(rule, tuple):
         if len(rule) != 2:
-            raise ValueError(f"Expected two bounds for {name!r}, such as (low, high); {rule!r} came. Choices are given as a list.")
+            raise ValueError(
+                f"Expected two bounds for {name!r}, such as (low, high); {rule!r} came. Choices are given as a list."
+            )
         return _range(name, parameter, *rule)
     if isinstance(rule, list):
         values = tuple(_value(name, value, parameter) for value in rule)
@@ -144,7 +183,10 @@ def _entry(name, rule, known, above):
     if isinstance(rule, dict):
         if not rule:
             raise ValueError(f"Expected one or more choices for {name!r}; an empty dictionary came.")
-        branches = {_value(name, value, parameter): _parse(inner, known, above, f"the space of {name}={value}") for value, inner in rule.items()}
+        branches = {
+            _value(name, value, parameter): _parse(inner, known, above, f"the space of {name}={value}")
+            for value, inner in rule.items()
+        }
         return Choice(name, tuple(branches), branches)
     return Fixed(name, _value(name, rule, parameter))
 
@@ -155,7 +197,11 @@ def _range(name, parameter, low, high, log=None, whole=None):
             raise ValueError(f"Expected numbers as bounds of {name!r}; {value!r} came.")
     if low > high:
         raise ValueError(f"Expected the lower bound of {name!r} first; {low!r} to {high!r} came.")
-    whole = isinstance(low, int) and isinstance(high, int) and parameter.fits(low) and not parameter.fits(low + 0.5) if whole is None else whole
+    whole = (
+        isinstance(low, int) and isinstance(high, int) and parameter.fits(low) and not parameter.fits(low + 0.5)
+        if whole is None
+        else whole
+    )
     log = parameter.log if log is None else bool(log)
     for value in (low, high):
         if not parameter.fits(value):
@@ -163,7 +209,10 @@ def _range(name, parameter, low, high, log=None, whole=None):
     if parameter.fits(low) and not whole and not parameter.fits((low + high) / 2) and low < high:
         raise ValueError(f"Expected {name!r} to be {parameter.allowed}; a range of other numbers came.")
     if log and low <= 0:
-        raise ValueError(f"Expected a lower bound above 0 for {name!r}, which is searched on a logarithmic scale; {low!r} came. {{'low': {low!r}, 'high': {high!r}, 'log': False}} searches it evenly.")
+        raise ValueError(
+            f"Expected a lower bound above 0 for {name!r}, which is searched on a logarithmic scale; {low!r} came. "
+            f"{{'low': {low!r}, 'high': {high!r}, 'log': False}} searches it evenly."
+        )
     if low == high:
         return Fixed(name, low)
     return Range(name, int(low) if whole else float(low), int(high) if whole else float(high), log, whole)
@@ -177,15 +226,18 @@ def _value(name, value, parameter):
             pass
     if not (value is None and parameter.default is None) and not parameter.fits(value):
         near = difflib.get_close_matches(str(value), parameter.allowed.removeprefix("one of ").split(", "), n=1)
-        raise ValueError(f"Expected {name!r} to be {parameter.allowed}; {value!r} came." + (f" Did you mean {near[0]!r}?" if near else ""))
+        raise ValueError(
+            f"Expected {name!r} to be {parameter.allowed}; {value!r} came."
+            + (f" Did you mean {near[0]!r}?" if near else "")
+        )
     return value
 
 # %% ../nbs/toolkit/30_search_space.ipynb #code-suggest
 def suggest(
-    trial: "optuna.Trial",  # noqa: F821  asks for each parameter
-    entries: list,          # from parse_space
-    prefix: str = "",       # before the names
-) -> dict:                  # name of each parameter, without the prefix: its value
+    trial: "optuna.Trial",  # asks for each parameter
+    entries: list,  # from parse_space
+    prefix: str = "",  # before the names
+) -> dict:  # name of each parameter, without the prefix: its value
     "What a trial shall try"
     found = {}
     for entry in entries:
@@ -202,40 +254,51 @@ def suggest(
 
 # %% ../nbs/toolkit/30_search_space.ipynb #code-grid
 def discretised(
-    entries: list,   # from parse_space
-    levels: int,     # of each range
-) -> list:           # the same with choices for ranges
+    entries: list,  # from parse_space
+    levels: int,  # of each range
+) -> list:  # the same with choices for ranges
     "A space of choices only"
     found = []
     for entry in entries:
         if isinstance(entry, Range):
             entry = Choice(entry.name, tuple(entry.levels(levels)))
         elif isinstance(entry, Choice):
-            entry = Choice(entry.name, entry.values, {value: discretised(inner, levels) for value, inner in entry.branches.items()})
+            entry = Choice(
+                entry.name, entry.values, {value: discretised(inner, levels) for value, inner in entry.branches.items()}
+            )
         found.append(entry)
     return found
 
 
 def combinations(
-    entries: list,   # choices only, as from discretised
-) -> Iterator:       # of dictionaries, name of each parameter: value
+    entries: list,  # choices only, as from discretised
+) -> Iterator:  # of dictionaries, name of each parameter: value
     "Every combination of the choices, those of a branch only where it is chosen"
+
     def ways(entry):
         if isinstance(entry, Fixed):
             return [{entry.name: entry.value}]
-        return [{entry.name: value} | inner for value in entry.values for inner in combinations(entry.branches.get(value, []))]
+        return [
+            {entry.name: value} | inner
+            for value in entry.values
+            for inner in combinations(entry.branches.get(value, []))
+        ]
 
     for parts in product(*map(ways, entries)):
         yield {name: value for part in parts for name, value in part.items()}
 
 
 def levels_within(
-    entries: list,      # from parse_space
-    trials: int,        # how many combinations there may be
-) -> int:               # two or more
+    entries: list,  # from parse_space
+    trials: int,  # how many combinations there may be
+) -> int:  # two or more
     "The most levels a range with which a grid has no more combinations than so many"
+
     def has_ranges(entries):
-        return any(isinstance(entry, Range) or isinstance(entry, Choice) and any(map(has_ranges, entry.branches.values())) for entry in entries)
+        return any(
+            isinstance(entry, Range) or isinstance(entry, Choice) and any(map(has_ranges, entry.branches.values()))
+            for entry in entries
+        )
 
     levels = 2
     while has_ranges(entries) and levels < trials and _count(discretised(entries, levels + 1)) <= trials:
@@ -244,19 +307,24 @@ def levels_within(
 
 
 def _count(entries):
-    return math.prod(sum(_count(entry.branches.get(value, [])) for value in entry.values) if isinstance(entry, Choice) else 1 for entry in entries)
+    return math.prod(
+        sum(_count(entry.branches.get(value, [])) for value in entry.values) if isinstance(entry, Choice) else 1
+        for entry in entries
+    )
 
 # %% ../nbs/toolkit/30_search_space.ipynb #code-describe
 def describe(
     entries: list,  # from parse_space
-) -> list:          # lists, texts and numbers only, so that JSON can hold it; equal for equal spaces, in whatever order
+) -> list:  # lists, texts and numbers only, so that JSON can hold it; equal for equal spaces, in whatever order
     "A space in a form to be kept and compared"
     found = []
     for entry in sorted(entries, key=lambda entry: entry.name):
         if isinstance(entry, Range):
             found.append([entry.name, "range", entry.low, entry.high, entry.log, entry.whole])
         elif isinstance(entry, Choice):
-            found.append([entry.name, "choice", [[value, describe(entry.branches.get(value, []))] for value in entry.values]])
+            found.append(
+                [entry.name, "choice", [[value, describe(entry.branches.get(value, []))] for value in entry.values]]
+            )
         else:
             found.append([entry.name, "fixed", entry.value])
     return found

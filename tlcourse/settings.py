@@ -19,6 +19,7 @@ def _whole_number(low, high):
         if not low <= number <= high:
             raise ValueError
         return number
+
     return dict(parse=parse, allowed=f"a whole number from {low} to {high}")
 
 
@@ -27,6 +28,7 @@ def _one_of(*choices):
         if text not in choices:
             raise ValueError
         return text
+
     return dict(parse=parse, allowed="one of " + ", ".join(choices))
 
 
@@ -35,6 +37,7 @@ def _text(allowed):
         if not text:
             raise ValueError
         return text
+
     return dict(parse=parse, allowed=allowed)
 
 
@@ -44,12 +47,17 @@ def _folder(must_exist):
         if path and must_exist and not path.is_dir():
             raise ValueError
         return path
-    return dict(parse=parse, allowed="the path of an existing folder, or nothing" if must_exist else "the path of a folder, or nothing")
+
+    return dict(
+        parse=parse,
+        allowed="the path of an existing folder, or nothing" if must_exist else "the path of a folder, or nothing",
+    )
 
 # %% ../nbs/toolkit/00_settings.ipynb #code-settings
 @dataclass(frozen=True)
 class Settings:
     "The course settings: one value a field, and where each came from"
+
     dataset: str = field(default="textures", metadata=_text("the name of a data set; `tlcourse datasets` lists them"))
     backbone: str = field(default="ResNet50", metadata=_text("the name of a backbone; `tlcourse weights` lists them"))
     weights: str = field(default="auto", metadata=_text("auto, course, imagenet, none, or the path of a weights file"))
@@ -63,10 +71,11 @@ class Settings:
     cache: Path | None = field(default=None, metadata=_folder(must_exist=False))
     sources: dict = field(default_factory=dict, compare=False, repr=False)
 
-    def problem(self,
-        key: str,      # the name of the setting that cannot be used
+    def problem(
+        self,
+        key: str,  # the name of the setting that cannot be used
         allowed: str,  # what would be allowed in its place
-    ) -> ValueError:   # an error that names the file or variable, the key, what came and what is allowed
+    ) -> ValueError:  # an error that names the file or variable, the key, what came and what is allowed
         "The error to raise when a value turns out to be unusable where it is used, such as an unknown data set"
         return _bad_value(self.sources.get(key, "the default"), key, getattr(self, key), allowed)
 
@@ -75,7 +84,9 @@ _known = {f.name: f for f in fields(Settings) if f.name != "sources"}
 
 
 def _bad_value(source, key, value, allowed):
-    return ValueError(f"{source}: `{key}` is {str(value)!r}; allowed is {allowed}. Change it there, or remove it for the default.")
+    return ValueError(
+        f"{source}: `{key}` is {str(value)!r}; allowed is {allowed}. Change it there, or remove it for the default."
+    )
 
 
 def _unknown_key(source, key):
@@ -86,7 +97,7 @@ def _unknown_key(source, key):
 # %% ../nbs/toolkit/00_settings.ipynb #code-find-settings-file
 def find_settings_file(
     start: str | Path | None = None,  # the folder to begin at; the working folder by default
-) -> Path | None:                     # the file, or None where there is none
+) -> Path | None:  # the file, or None where there is none
     "The nearest `settings.ini` with a `[tlcourse]` section, in `start` or a folder above it"
     start = Path(start or Path.cwd()).resolve()
     for folder in (start, *start.parents):
@@ -101,17 +112,20 @@ def _read(path):
     try:
         parser.read_string(path.read_text(encoding="utf-8"), source=str(path))
     except (configparser.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as settings: {error}. Expected is a [tlcourse] section with lines `name = value`.") from error
+        raise ValueError(
+            f"{path} cannot be read as settings: {error}. Expected is a [tlcourse] section with lines `name = value`."
+        ) from error
     return parser
 
 # %% ../nbs/toolkit/00_settings.ipynb #code-load-settings
 def load_settings(
     start: str | Path | None = None,  # the folder to look for `settings.ini` from; the working folder by default
-    environ: dict | None = None,      # the environment variables; those of the process by default
-) -> Settings:                        # the settings, with `sources` telling where each value came from
+    environ: dict | None = None,  # the environment variables; those of the process by default
+) -> Settings:  # the settings, with `sources` telling where each value came from
     """The course settings: defaults, then `settings.ini`, then `TLCOURSE_<NAME>`
 
-    Raises `ValueError` for an unknown key or a value that is not allowed; it names the file or variable, the key, what came and what is allowed.
+    Raises `ValueError` for an unknown key or a value that is not allowed; it names the file or variable, the key, what
+    came and what is allowed.
     """
     environ = os.environ if environ is None else environ
     texts, path = [], find_settings_file(start)
@@ -134,9 +148,10 @@ def load_settings(
 
 # %% ../nbs/toolkit/00_settings.ipynb #code-cache-folder
 def cache_folder(
-    *parts: str,       # names of the folder below the cache, such as "charts"
-) -> Path:             # the folder, made if it was missing
-    """The folder for what the course makes or downloads: setting `cache`, else the user's cache folder as the system defines it
+    *parts: str,  # names of the folder below the cache, such as "charts"
+) -> Path:  # the folder, made if it was missing
+    """The folder for what the course makes or downloads: setting `cache`, else the user's cache folder as the system
+    defines it
 
     Where it cannot be written, a folder of this process in the temporary directory serves, with a warning.
     """
@@ -153,7 +168,13 @@ def cache_folder(
         reason = "it is read-only"
     except OSError as error:
         reason = error.strerror or str(error)
-    fallback = Path(tempfile.gettempdir()).joinpath(f"tlcourse-{os.getuid() if hasattr(os, 'getuid') else 'user'}", *parts)
+    fallback = Path(tempfile.gettempdir()).joinpath(
+        f"tlcourse-{os.getuid() if hasattr(os, 'getuid') else 'user'}", *parts
+    )
     fallback.mkdir(parents=True, exist_ok=True, mode=0o700)
-    warnings.warn(f"{folder} cannot be used ({reason}); {fallback} is used instead. Set `cache` in settings.ini or TLCOURSE_CACHE to a folder that can be written.", stacklevel=2)
+    warnings.warn(
+        f"{folder} cannot be used ({reason}); {fallback} is used instead. Set `cache` in settings.ini or "
+        "TLCOURSE_CACHE to a folder that can be written.",
+        stacklevel=2,
+    )
     return fallback

@@ -17,10 +17,11 @@ from .image_data import ImageData
 @dataclass(frozen=True)
 class Splits:
     "Three parts of a data set, and how they were made: `train`, `validation`, `test`"
-    train: ImageData       # fits the weights
+
+    train: ImageData  # fits the weights
     validation: ImageData  # chooses between fits
-    test: ImageData        # looked at once, at the end
-    how: str = "by hand"   # the rule that made them
+    test: ImageData  # looked at once, at the end
+    how: str = "by hand"  # the rule that made them
 
     @property
     def parts(self) -> dict:  # the three parts by name
@@ -33,13 +34,18 @@ class Splits:
         table.loc["images"] = [len(part) for part in self.parts.values()]
         return table
 
-    def shared_groups(self,
+    def shared_groups(
+        self,
         column: str = "group",  # the column of metadata that says which images belong together
-    ) -> pd.DataFrame:          # one row a group that is in more than one part: its images in each part
+    ) -> pd.DataFrame:  # one row a group that is in more than one part: its images in each part
         "The groups that are on both sides of a wall; empty where the parts share none"
         for name, part in self.parts.items():
             _column(part, column, name)
-        counts = pd.DataFrame({name: part.metadata[column].value_counts() for name, part in self.parts.items()}).fillna(0).astype(int)
+        counts = (
+            pd.DataFrame({name: part.metadata[column].value_counts() for name, part in self.parts.items()})
+            .fillna(0)
+            .astype(int)
+        )
         return counts[(counts > 0).sum(axis=1) > 1].rename_axis(column)
 
     def __repr__(self):
@@ -50,16 +56,18 @@ HOWS = ("stratified", "random", "group", "time")
 
 
 def split(
-    data: ImageData,                                   # what to divide
-    how: str = "stratified",                           # "stratified", "random", "group" or "time"
-    sizes: tuple[float, float, float] = (0.7, 0.15, 0.15),  # shares of training, validation and test part; they sum to 1
-    column: str | None = None,                         # the column of metadata for "group" and "time"; named so by default
-    seed: int = 0,                                     # decides who goes where, except for "time"
-) -> Splits:                                           # with `train`, `validation`, `test`
+    data: ImageData,  # what to divide
+    how: str = "stratified",  # "stratified", "random", "group" or "time"
+    # shares of training, validation and test part; they sum to 1
+    sizes: tuple[float, float, float] = (0.7, 0.15, 0.15),
+    column: str | None = None,  # the column of metadata for "group" and "time"; named so by default
+    seed: int = 0,  # decides who goes where, except for "time"
+) -> Splits:  # with `train`, `validation`, `test`
     """Three parts of a data set, by scikit-learn's splitters
 
-    "group" keeps the images of a group together and divides the groups of each class in the given shares; "time" takes the
-    latest images for testing and keeps images of one moment together. Raises `ValueError` where that cannot be done.
+    "group" keeps the images of a group together and divides the groups of each class in the given shares; "time" takes
+    the latest images for testing and keeps images of one moment together. Raises `ValueError` where that cannot be
+    done.
     """
     if how not in HOWS:
         raise ValueError(f"Expected how to be one of {', '.join(HOWS)}; {how!r} came.")
@@ -77,11 +85,16 @@ def split(
 def _column(data, column, where):
     if column not in data.metadata:
         known = ", ".join(map(str, data.metadata.columns)) or "none"
-        raise ValueError(f"Expected a column {column!r} in the metadata of {where}; its columns are: {known}. "
-                         "Add the column, name another with column=…, or split with how='stratified'.")
+        raise ValueError(
+            f"Expected a column {column!r} in the metadata of {where}; its columns are: {known}. "
+            "Add the column, name another with column=…, or split with how='stratified'."
+        )
     values = data.metadata[column]
     if values.isna().any():
-        raise ValueError(f"Column {column!r} of the metadata has {values.isna().sum()} missing values; fill them in or leave those images out first.")
+        raise ValueError(
+            f"Column {column!r} of the metadata has {values.isna().sum()} missing values; fill them in or leave those "
+            "images out first."
+        )
     return values
 
 
@@ -98,15 +111,23 @@ def _by_unit(data, groups, sizes, stratified, seed):
         counts = np.bincount(classes, minlength=len(data.class_names))[present]
         if counts.min() < 3:
             what = "images" if len(codes) == len(data) else "groups"
-            raise ValueError(f"Expected at least 3 {what} of each class, one for each part; class {data.class_names[present[counts.argmin()]]!r} has {counts.min()}. "
-                             "Add images, leave the class out, or split with how='random'.")
+            raise ValueError(
+                f"Expected at least 3 {what} of each class, one for each part; class "
+                f"{data.class_names[present[counts.argmin()]]!r} has {counts.min()}. "
+                "Add images, leave the class out, or split with how='random'."
+            )
     part_of_unit = np.zeros(len(codes), int)
     rest = np.arange(len(codes))
     for part, share in ((2, sizes[2]), (1, sizes[1] / (1 - sizes[2]))):
         try:
-            rest, taken = train_test_split(rest, test_size=share, random_state=seed, stratify=classes[rest] if stratified else None)
+            rest, taken = train_test_split(
+                rest, test_size=share, random_state=seed, stratify=classes[rest] if stratified else None
+            )
         except ValueError as error:
-            raise ValueError(f"{len(codes)} units cannot be divided in shares {tuple(sizes)}: {error} Choose larger shares for the small parts, or add images.") from error
+            raise ValueError(
+                f"{len(codes)} units cannot be divided in shares {tuple(sizes)}: {error} Choose larger shares for the "
+                "small parts, or add images."
+            ) from error
         part_of_unit[taken] = part
     return part_of_unit[unit]
 
@@ -116,6 +137,9 @@ def _by_time(moments, sizes):
     validation_from, test_from = np.sort(moments)[firsts]
     part_of = (moments >= validation_from).astype(int) + (moments >= test_from)
     if len(np.unique(part_of)) < 3:
-        raise ValueError(f"Expected moments that can be divided in shares {tuple(sizes)}; {len(np.unique(moments))} different ones came for {len(moments)} images, "
-                         "and images of one moment stay together.")
+        raise ValueError(
+            f"Expected moments that can be divided in shares {tuple(sizes)}; {len(np.unique(moments))} different ones "
+            f"came for {len(moments)} images, "
+            "and images of one moment stay together."
+        )
     return part_of

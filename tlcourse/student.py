@@ -40,16 +40,24 @@ def _targets(cell):
 # %% ../nbs/toolkit/36_student.ipynb #code-guesses
 def guess_cells(
     notebook: dict,  # a notebook, as in its file
-) -> list[int]:      # places in `cells`
+) -> list[int]:  # places in `cells`
     "The cells in which a learner commits to a guess"
     cells, found = notebook["cells"], []
     for place, cell in enumerate(cells):
         if cell["cell_type"] != "code" or _directives(cell):
             continue
         names = _targets(cell)
-        later = [_source(one) for one in cells[place + 1:] if one["cell_type"] == "code"]
-        above = " ".join(_source(one) for one in cells[max(0, place - 2):place] if one["cell_type"] == "markdown")
-        if names and re.search(r"\b[Pp]redict", above) or any(re.search(rf"\b{name}\b", source) and re.search(r"\b(your|my) guess\b|verdict\(", source) for name in names for source in later):
+        later = [_source(one) for one in cells[place + 1 :] if one["cell_type"] == "code"]
+        above = " ".join(_source(one) for one in cells[max(0, place - 2) : place] if one["cell_type"] == "markdown")
+        if (
+            names
+            and re.search(r"\b[Pp]redict", above)
+            or any(
+                re.search(rf"\b{name}\b", source) and re.search(r"\b(your|my) guess\b|verdict\(", source)
+                for name in names
+                for source in later
+            )
+        ):
             found.append(place)
     return found
 
@@ -66,8 +74,9 @@ def _gaps(value):
 # %% ../nbs/toolkit/36_student.ipynb #code-student-copy
 def student_copy(
     content: bytes,  # a file of the course
-) -> bytes:          # the file for a learner; the same for the same content
-    "A file of the course as a learner gets it; what is no notebook, and a notebook without guesses and exercises, stays as it is"
+) -> bytes:  # the file for a learner; the same for the same content
+    """A file of the course as a learner gets it; what is no notebook, and a notebook without guesses and exercises,
+    stays as it is"""
     try:
         notebook = json.loads(content)
         cells = notebook["cells"]
@@ -83,8 +92,17 @@ def student_copy(
                 statement.value = _gaps(statement.value)
             cells[place]["source"] = ast.unparse(ast.fix_missing_locations(tree)).splitlines(True)
         notebook["cells"] = [cell if "slow" in _directives(cell) else _empty(cell) for cell in cells]
-        notebook["cells"].insert(guesses[0], {"cell_type": "code", "execution_count": None, "id": "code-import-gap", "metadata": {}, "outputs": [],
-                                              "source": ["from tlcourse.checking import ____"]})
+        notebook["cells"].insert(
+            guesses[0],
+            {
+                "cell_type": "code",
+                "execution_count": None,
+                "id": "code-import-gap",
+                "metadata": {},
+                "outputs": [],
+                "source": ["from tlcourse.checking import ____"],
+            },
+        )
     else:
         return content
     return (json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
@@ -101,4 +119,9 @@ def _asked(cell):
 
 def _is_proof(cell):
     place = str(cell.get("id"))
-    return bool(re.match(r"ex\d+-(right|wrong|exercise|gains|proof)", place)) or place.startswith(("code-default-exp", "text-proof", "code-proof")) or bool(_directives(cell)) and not place.endswith("-show")
+    return (
+        bool(re.match(r"ex\d+-(right|wrong|exercise|gains|proof)", place))
+        or place.startswith(("code-default-exp", "text-proof", "code-proof"))
+        or bool(_directives(cell))
+        and not place.endswith("-show")
+    )

@@ -112,7 +112,8 @@ TEXTS = {
         "evidence for": "evidence for\n{name} ({confidence:.0%})",
         "estimate": "{mean:.3g} ({low:.3g} to {high:.3g})",
         "exercise: arguments": "Your code could not be called: {said}",
-        "exercise: budget": "The budget of {budget} tries is used up. Say what you think now with `check`, or start again with `reset`.",
+        "exercise: budget": "The budget of {budget} tries is used up. Say what you think now with `check`, or start "
+        "again with `reset`.",
         "exercise: call": "Your code could not be called as the exercise asks: {kind}: {said}",
         "exercise: error": "Line {number} of your code, `{line}`, ended with {kind}: {said}",
         "exercise: error line": "Line {number} of your code ended with {kind}: {said}",
@@ -121,7 +122,8 @@ TEXTS = {
         "exercise: incomplete": "What you chose is right, and it is not all that is.",
         "exercise: knob value": "The knob `{knob}` has the values {values}.",
         "exercise: knobs": "Expected a dictionary with one value for each knob: {knobs}.",
-        "exercise: leave": "What your code returned cannot be handed in as data: {kind}. A model must open with plain Keras.",
+        "exercise: leave": "What your code returned cannot be handed in as data: {kind}. A model must open with plain "
+        "Keras.",
         "exercise: measure": "measure",
         "exercise: missing": "Expected your answer under the name {names}.",
         "exercise: no choice": "Expected one of {choices}; {picked} came.",
@@ -133,7 +135,8 @@ TEXTS = {
         "exercise: reset": "Hints and tries of this session are forgotten. Put the gaps back, and begin again.",
         "exercise: several choices": "One or more of these are right:",
         "exercise: shape": "What came back has not the form that the exercise asks for; {came} came.",
-        "exercise: sure": "You have not tried yet. A wrong answer teaches more than a right one that you read. If you are sure: {name}.solution(sure=True)",
+        "exercise: sure": "You have not tried yet. A wrong answer teaches more than a right one that you read. If you "
+        "are sure: {name}.solution(sure=True)",
         "exercise: time": "Your code was stopped: it took longer than {seconds} seconds.",
         "exercise: unusable": "What your code returned cannot be used: {said}",
         "factor: accuracy": "accuracy",
@@ -162,7 +165,8 @@ TEXTS = {
         "findings": "{name}: {count} findings, at most {shown} of a kind",
         "grad-cam": "Grad-CAM, {size} by {size} places",
         "grade: points": "{notebook}: {points} of {exercises}",
-        "grade: walls": "Attention: the submissions were {walls}. Grade where Linux namespaces are allowed, or in a container that you throw away.",
+        "grade: walls": "Attention: the submissions were {walls}. Grade where Linux namespaces are allowed, or in a "
+        "container that you throw away.",
         "guessing": "guessing",
         "head: before": "before",
         "head: change": "{points:+.1f} points",
@@ -228,7 +232,8 @@ TEXTS = {
         "lab: export": "Save its model",
         "lab: export tip": "Write a file for keras.models.load_model",
         "lab: exported": "The model is in {path}; keras.models.load_model opens it.",
-        "lab: failed": "The run failed with {kind}: {error} The settings are as they were: change them and press Start. The exception itself is in lab.controller.error.",
+        "lab: failed": "The run failed with {kind}: {error} The settings are as they were: change them and press "
+        "Start. The exception itself is in lab.controller.error.",
         "lab: finished tip": "; the run keeps the weights of the epoch with the lowest validation loss",
         "lab: folder": "folder",
         "lab: folder example": "photos/ with one folder a class",
@@ -244,10 +249,12 @@ TEXTS = {
         "lab: loading images": "loading the images",
         "lab: loss": "Loss",
         "lab: loss axis": "cross-entropy (nats)",
-        "lab: mistakes tip": "{count} validation images are taken for another class; the most confident mistakes are shown",
+        "lab: mistakes tip": "{count} validation images are taken for another class; the most confident mistakes are "
+        "shown",
         "lab: moved": "A newer view of this lab was opened; use that one.",
         "lab: network": "Network",
-        "lab: no model": "The network of {name} is no longer in memory: only that of the last run is. Take its settings, press Start, and try again.",
+        "lab: no model": "The network of {name} is no longer in memory: only that of the last run is. Take its "
+        "settings, press Start, and try again.",
         "lab: no runs": "No run yet: press Start.",
         "lab: none": "nothing",
         "lab: not kept": "The run could not be kept in {folder}: {reason}. It stays in the list until the kernel ends.",
@@ -336,11 +343,16 @@ TEXTS = {
         "random test sets": "Accuracy on random test sets, {draws} of each size",
         "range test": "Learning-rate range test",
         "ranking": "Do scores order backbones as fine-tuning does?",
-        "reason: complexity": "{images} training images in {classes} classes; the backbone has {parameters:.1f} million weights, a new last layer on its {features} features {head:,}. Freeze first what the images cannot teach",
-        "reason: image_classification": "a classification head goes on any backbone, so {name} may be judged by its features",
+        "reason: complexity": "{images} training images in {classes} classes; the backbone has {parameters:.1f} "
+        "million weights, a new last layer on its {features} features {head:,}. Freeze first "
+        "what the images cannot teach",
+        "reason: image_classification": "a classification head goes on any backbone, so {name} may be judged by its "
+        "features",
         "reason: no limit": "no limit was given; one image costs {multiply_adds:.2f} billion multiply-adds",
         "reason: object_detection": "the course's detection head stands on {name}",
-        "reason: score": "a linear probe gets {score:.1%} of the training images right, each left out in turn; the best is {best:.1%} ({best_name}), chance makes {chance:.1f} points, and {close} are that close: the cheapest of them",
+        "reason: score": "a linear probe gets {score:.1%} of the training images right, each left out in turn; the "
+        "best is {best:.1%} ({best_name}), chance makes {chance:.1f} points, and {close} are that "
+        "close: the cheapest of them",
         "reason: table": "no images were given, so the published table alone decides: {accuracy:.1%} on ImageNet",
         "recipes": "Each recipe at equal CPU seconds",
         "route: fine-tuned": "fine-tuned",
@@ -428,9 +440,9 @@ TEXTS = {
 
 # %% ../nbs/toolkit/01_texts.ipynb #code-text
 def text(
-    key: str,   # which text: a key of `TEXTS["en"]`
-    **values,   # what to fill in for the names in braces
-) -> str:       # the text in the language of the course settings
+    key: str,  # which text: a key of `TEXTS["en"]`
+    **values,  # what to fill in for the names in braces
+) -> str:  # the text in the language of the course settings
     """The words that a figure or widget shows for `key`
 
     Raises `KeyError` for a key that does not exist: that is a mistake in the code, never the learner's.

@@ -24,9 +24,9 @@ PHOTOGRAPHS = {  # kind: (file of scikit-image, enlargement) for each photograph
     "tissue": [("ihc.png", 1)],
     "workshop": [("motorcycle_left.png", 1)],
 }
-PATCH_SIZE = 64          # pixels
+PATCH_SIZE = 64  # pixels
 PATCHES_PER_KIND = 64
-PLACES_PER_SIDE = 4      # a photograph is divided into 4 x 4 places for splitting
+PLACES_PER_SIDE = 4  # a photograph is divided into 4 x 4 places for splitting
 
 # %% ../nbs/toolkit/05_textures.ipynb #code-photograph
 def _photograph(file, enlargement):
@@ -45,29 +45,38 @@ def _cut(kind, file, enlargement):
     height, width = photograph.shape[:2]
     for top in range(0, height - PATCH_SIZE + 1, PATCH_SIZE):
         for left in range(0, width - PATCH_SIZE + 1, PATCH_SIZE):
-            patch = photograph[top:top + PATCH_SIZE, left:left + PATCH_SIZE]
+            patch = photograph[top : top + PATCH_SIZE, left : left + PATCH_SIZE]
             if kind == "retina" and patch.max(axis=-1).min() < 60:
                 continue
             place = f"{file} {PLACES_PER_SIDE * top // height}-{PLACES_PER_SIDE * left // width}"
-            yield patch, dict(photograph=file, top=top // enlargement, left=left // enlargement,
-                              size=PATCH_SIZE // enlargement, group=place)
+            yield (
+                patch,
+                dict(
+                    photograph=file,
+                    top=top // enlargement,
+                    left=left // enlargement,
+                    size=PATCH_SIZE // enlargement,
+                    group=place,
+                ),
+            )
 
 # %% ../nbs/toolkit/05_textures.ipynb #code-grey
 def grey(
     patches: np.ndarray,  # RGB pixels, uint8, shape (n, height, width, 3)
-) -> np.ndarray:          # brightness (ITU-R 601 luma) from 0 to 255, float64, shape (n, height, width)
+) -> np.ndarray:  # brightness (ITU-R 601 luma) from 0 to 255, float64, shape (n, height, width)
     "The brightness of each pixel"
     return patches @ np.array([0.299, 0.587, 0.114])
 
 
 def equal_histograms(
-    patches: np.ndarray,       # grey values, shape (n, height, width)
-    mean: float = 128.0,       # of the histogram that all get
-    deviation: float = 45.0,   # its standard deviation, in grey levels
-) -> np.ndarray:               # uint8, shape (n, height, width)
+    patches: np.ndarray,  # grey values, shape (n, height, width)
+    mean: float = 128.0,  # of the histogram that all get
+    deviation: float = 45.0,  # its standard deviation, in grey levels
+) -> np.ndarray:  # uint8, shape (n, height, width)
     """The patches with one and the same histogram: a rounded normal distribution, cut off at 0 and 255
 
-    Exact histogram specification (Coltuc, Bolon and Chassery 2006); ties are broken by Gaussian means of growing radius.
+    Exact histogram specification (Coltuc, Bolon and Chassery 2006); ties are broken by Gaussian means of growing
+    radius.
     """
     from scipy.ndimage import gaussian_filter
     from scipy.stats import norm
@@ -82,9 +91,11 @@ def equal_histograms(
 
 # %% ../nbs/toolkit/05_textures.ipynb #code-cut-textures
 def cut_textures(
-    appearance: str = "balanced",  # "balanced": grey with equal histograms; "grey": colour dropped; "photograph": as it is
-) -> ImageData:                    # 64 patches a kind; metadata: photograph, top, left and size in its pixels, and group, the place
-    """Patches of real photographs, 64 x 64 pixels, without overlap; `group` names one of 16 places of a photograph, for splitting
+    # "balanced": grey with equal histograms; "grey": colour dropped; "photograph": as it is
+    appearance: str = "balanced",
+) -> ImageData:  # 64 patches a kind; metadata: photograph, top, left and size in its pixels, and group, the place
+    """Patches of real photographs, 64 x 64 pixels, without overlap; `group` names one of 16 places of a photograph, for
+    splitting
 
     Raises `ValueError` for another `appearance`.
     """

@@ -15,7 +15,7 @@ import pandas as pd
 from .image_data import ImageData
 
 # %% ../nbs/toolkit/28_tones.ipynb #code-sounds
-RATE = 16_000     # samples a second
+RATE = 16_000  # samples a second
 SAMPLES = 16_000  # of a sound: one second
 TONES = ("bell", "bowed string", "brass", "clarinet", "flute", "marimba", "organ", "plucked string")
 
@@ -23,38 +23,62 @@ TONES = ("bell", "bowed string", "brass", "clarinet", "flute", "marimba", "organ
 @dataclass(frozen=True)
 class Sounds:
     "A labelled set of sounds of equal length: `waves`, `labels`, `class_names`, `metadata`, `name`"
-    waves: np.ndarray       # float32 from -1 to 1, shape (n, samples), `RATE` samples a second
-    labels: np.ndarray      # class numbers, shape (n,)
-    class_names: Sequence   # the name of each class
+
+    waves: np.ndarray  # float32 from -1 to 1, shape (n, samples), `RATE` samples a second
+    labels: np.ndarray  # class numbers, shape (n,)
+    class_names: Sequence  # the name of each class
     metadata: pd.DataFrame  # one row a sound
-    name: str = "tones"     # what figures and reports call the set
+    name: str = "tones"  # what figures and reports call the set
 
     def __post_init__(self):
         if np.ndim(self.waves) != 2 or not len(self.waves) == len(self.labels) == len(self.metadata):
-            raise ValueError(f"Expected waves of shape (n, samples), n labels and n rows of metadata; {np.shape(self.waves)}, {len(self.labels)} and {len(self.metadata)} came.")
+            raise ValueError(
+                f"Expected waves of shape (n, samples), n labels and n rows of metadata; {np.shape(self.waves)}, "
+                f"{len(self.labels)} and {len(self.metadata)} came."
+            )
 
     def __len__(self):
         return len(self.labels)
 
-    def subset(self,
+    def subset(
+        self,
         indices: Sequence,  # which sounds: their indices
-    ) -> "Sounds":          # those sounds, in that order
+    ) -> "Sounds":  # those sounds, in that order
         "The sounds at `indices` with their labels and metadata"
-        return Sounds(self.waves[indices], self.labels[indices], self.class_names, self.metadata.iloc[indices].reset_index(drop=True), self.name)
+        return Sounds(
+            self.waves[indices],
+            self.labels[indices],
+            self.class_names,
+            self.metadata.iloc[indices].reset_index(drop=True),
+            self.name,
+        )
 
 # %% ../nbs/toolkit/28_tones.ipynb #code-instrument
 def _instrument(rng, kind):
-    "Multiples of the pitch, loudness and fading (1/s) of each partial, seconds to full loudness, brightening, vibrato, breath"
+    """Multiples of the pitch, loudness and fading (1/s) of each partial, seconds to full loudness, brightening,
+    vibrato, breath"""
     n, draw = np.arange(1, 41), rng.uniform
     sustained = dict(multiples=n, fading=0 * n, attack=draw(0.03, 0.1), brightening=0.0, vibrato=0.0, breath=0.0)
     if kind == "bell":
         multiples = np.array([0.5, 1, 1.19, 1.56, 2, 2.51, 2.66, 3.01, 4.1])
-        return sustained | dict(multiples=multiples, levels=draw(0.3, 1, len(multiples)), fading=draw(1, 2) * (0.6 + multiples / 2), attack=0.003)
+        return sustained | dict(
+            multiples=multiples,
+            levels=draw(0.3, 1, len(multiples)),
+            fading=draw(1, 2) * (0.6 + multiples / 2),
+            attack=0.003,
+        )
     if kind == "marimba":
         multiples = np.array([1, 3.93, 9.24])
-        return sustained | dict(multiples=multiples, levels=np.array([1, draw(0.1, 0.5), draw(0.03, 0.2)]), fading=draw(3, 8) * multiples**0.7, attack=0.003)
+        return sustained | dict(
+            multiples=multiples,
+            levels=np.array([1, draw(0.1, 0.5), draw(0.03, 0.2)]),
+            fading=draw(3, 8) * multiples**0.7,
+            attack=0.003,
+        )
     if kind == "plucked string":
-        return sustained | dict(levels=np.abs(np.sin(np.pi * n * draw(0.1, 0.45))) / n, fading=draw(1, 3) + draw(0.2, 0.8) * n, attack=0.003)
+        return sustained | dict(
+            levels=np.abs(np.sin(np.pi * n * draw(0.1, 0.45))) / n, fading=draw(1, 3) + draw(0.2, 0.8) * n, attack=0.003
+        )
     if kind == "bowed string":
         return sustained | dict(levels=n ** -draw(0.8, 1.3), attack=draw(0.05, 0.2), vibrato=draw(0.003, 0.01))
     if kind == "brass":
@@ -62,7 +86,12 @@ def _instrument(rng, kind):
     if kind == "clarinet":
         return sustained | dict(levels=np.where(n % 2, 1, draw(0.02, 0.15)) * n ** -draw(0.9, 1.4))
     if kind == "flute":
-        return sustained | dict(levels=np.exp(-(n - 1) / draw(0.6, 1.2)), attack=draw(0.05, 0.15), vibrato=draw(0.001, 0.004), breath=draw(0.03, 0.12))
+        return sustained | dict(
+            levels=np.exp(-(n - 1) / draw(0.6, 1.2)),
+            attack=draw(0.05, 0.15),
+            vibrato=draw(0.001, 0.004),
+            breath=draw(0.03, 0.12),
+        )
     multiples = np.array([0.5, 1, 1.5, 2, 3, 4, 6, 8])
     return sustained | dict(multiples=multiples, levels=draw(0.1, 1, len(multiples)), attack=draw(0.005, 0.02))
 
@@ -89,8 +118,8 @@ def _tone(rng, kind):
 # %% ../nbs/toolkit/28_tones.ipynb #code-make-tones
 def make_tones(
     per_class: int = 60,  # how many sounds of each instrument
-    seed: int = 0,        # decides what is drawn
-) -> Sounds:              # `metadata` has `pitch` in hertz and `noise_below`, by how many decibels the noise is weaker than the tone
+    seed: int = 0,  # decides what is drawn
+) -> Sounds:  # `metadata` has `pitch` in hertz and `noise_below`, of the noise against the tone in decibels
     """Sounds of the instruments in `TONES`, each one second long; a sound depends on seed, instrument and number only
 
     Raises `ValueError` where an argument is out of range.
@@ -98,19 +127,29 @@ def make_tones(
     for name, value, low, high in (("per_class", per_class, 1, 10_000), ("seed", seed, 0, 2**31 - 1)):
         if not isinstance(value, (int, np.integer)) or not low <= value <= high:
             raise ValueError(f"Expected {name} as a whole number from {low} to {high}; {value!r} came.")
-    made = [_tone(np.random.default_rng([seed, label, number]), kind) for label, kind in enumerate(TONES) for number in range(per_class)]
+    made = [
+        _tone(np.random.default_rng([seed, label, number]), kind)
+        for label, kind in enumerate(TONES)
+        for number in range(per_class)
+    ]
     waves, pitches, noises = zip(*made)
-    return Sounds(np.stack(waves), np.repeat(np.arange(len(TONES)), per_class), list(TONES), pd.DataFrame({"pitch": pitches, "noise_below": noises}))
+    return Sounds(
+        np.stack(waves),
+        np.repeat(np.arange(len(TONES)), per_class),
+        list(TONES),
+        pd.DataFrame({"pitch": pitches, "noise_below": noises}),
+    )
 
 # %% ../nbs/toolkit/28_tones.ipynb #code-spectrograms
 SPECTROGRAM_SIZE = 64  # mel bands and moments in time: height and width of a picture, in pixels
-RANGE = 80.0           # decibels from black to white
+RANGE = 80.0  # decibels from black to white
 
 
 def spectrograms(
     sounds: Sounds,  # from make_tones, or your own
-) -> ImageData:      # 64 by 64 pixels, grey, row by row as the sounds; their metadata
-    """The log-mel spectrogram of each sound: time to the right, frequency upwards, 255 for a sine of 1000 Hz as loud as can be, 0 for 80 decibels less
+) -> ImageData:  # 64 by 64 pixels, grey, row by row as the sounds; their metadata
+    """The log-mel spectrogram of each sound: time to the right, frequency upwards, 255 for a sine of 1000 Hz as loud as
+    can be, 0 for 80 decibels less
 
     Raises `ValueError` for sounds of less than 64 samples.
     """
@@ -119,13 +158,24 @@ def spectrograms(
     samples = sounds.waves.shape[1]
     if samples < SPECTROGRAM_SIZE:
         raise ValueError(f"Expected sounds of at least {SPECTROGRAM_SIZE} samples; {samples} came.")
-    layer = keras.layers.MelSpectrogram(fft_length=1024, sequence_stride=samples // SPECTROGRAM_SIZE, sampling_rate=RATE,
-                                        num_mel_bins=SPECTROGRAM_SIZE, min_freq=60, top_db=1e3)
+    layer = keras.layers.MelSpectrogram(
+        fft_length=1024,
+        sequence_stride=samples // SPECTROGRAM_SIZE,
+        sampling_rate=RATE,
+        num_mel_bins=SPECTROGRAM_SIZE,
+        min_freq=60,
+        top_db=1e3,
+    )
     full = np.asarray(layer(_loudest())).max()
     # a few at a time: the complex spectra of all would fill the memory
-    decibels = np.concatenate([np.asarray(layer(sounds.waves[start:start + 64])) for start in range(0, len(sounds), 64)]) - full
+    decibels = (
+        np.concatenate([np.asarray(layer(sounds.waves[start : start + 64])) for start in range(0, len(sounds), 64)])
+        - full
+    )
     pixels = (255 * (1 + decibels / RANGE)).clip(0, 255).round().astype(np.uint8)
-    return ImageData(pixels[:, ::-1, :SPECTROGRAM_SIZE], sounds.labels, sounds.class_names, sounds.metadata, sounds.name)
+    return ImageData(
+        pixels[:, ::-1, :SPECTROGRAM_SIZE], sounds.labels, sounds.class_names, sounds.metadata, sounds.name
+    )
 
 # %% ../nbs/toolkit/28_tones.ipynb #code-loudest
 def _loudest():
@@ -134,7 +184,7 @@ def _loudest():
 # %% ../nbs/toolkit/28_tones.ipynb #code-load-tones
 def load_tones(
     per_class: int = 60,  # how many sounds of each instrument
-    seed: int = 0,        # decides what is drawn
-) -> ImageData:           # the spectrograms of `make_tones(per_class, seed)`, row by row
+    seed: int = 0,  # decides what is drawn
+) -> ImageData:  # the spectrograms of `make_tones(per_class, seed)`, row by row
     "The tones as images, for everything that takes images"
     return spectrograms(make_tones(per_class, seed))

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,18 +18,24 @@ from .batch_order import BatchOrder
 from .checkpoints import load_state, save_state
 from .progress import progress_bar
 
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
 # %% ../nbs/toolkit/20_training_run.ipynb #code-trainingrun
 class TrainingRun:
     """Where a run is: `phase`, `epoch` and `batch` to go on with, `history` so far, the best weights by validation loss
 
     Raises `ValueError` where the folder holds the state of a run with other settings.
     """
-    def __init__(self,
-        variables: Sequence,               # all variables that may change, always in the same order
-        settings: dict,                    # what makes this run this run: name, and a text that is another for another value
+
+    def __init__(
+        self,
+        variables: Sequence,  # all variables that may change, always in the same order
+        settings: dict,  # what makes this run this run: name, and a text that is another for another value
         folder: str | Path | None = None,  # where the state is kept; None keeps none
-        steps: int = 0,                    # steps in all, for the bar
-        show: bool | None = None,          # show the bar; None: unless nobody is watching
+        steps: int = 0,  # steps in all, for the bar
+        show: bool | None = None,  # show the bar; None: unless nobody is watching
     ):
         # by position: Keras numbers the generators of a process as they come, and so their paths differ from run to run
         self.variables = {str(position): variable for position, variable in enumerate(variables)}
@@ -44,8 +51,11 @@ class TrainingRun:
     def _resume(self, arrays, facts):
         other = sorted(name for name in self.settings if facts["settings"].get(name) != self.settings[name])
         if other:
-            raise ValueError(f"Expected the checkpoint of this run in {self.folder}; it is that of a run with other {', '.join(other)}. "
-                             "Choose another folder, or remove this one.")
+            raise ValueError(
+                f"Expected the checkpoint of this run in {self.folder}; it is that of a run with other "
+                f"{', '.join(other)}. "
+                "Choose another folder, or remove this one."
+            )
         for name in ("phase", "epoch", "batch", "wait", "lowest", "best", "history", "steps_done"):
             setattr(self, name, facts[name])
         for key, variable in self.variables.items():
@@ -53,16 +63,17 @@ class TrainingRun:
         self.best_values = {key: arrays[f"best/{key}"] for key in self.variables if f"best/{key}" in arrays}
         self._left = arrays
 
-    def fit(self,
-        phase: int,               # the number of the phase; one that is behind us is left out
-        model: "keras.Model",     # noqa: F821  compiled, its optimizer built
-        order: BatchOrder,        # the order of the training rows, which `make_train` uses
-        make_train: Callable,     # gives the training data, a `tf.data.Dataset`
-        validation: "tf.data.Dataset",  # noqa: F821
-        epochs: int,              # of the phase
-        first_epoch: int = 0,     # the number of its first epoch in the whole run, which decides the orders
+    def fit(
+        self,
+        phase: int,  # the number of the phase; one that is behind us is left out
+        model: "keras.Model",  # compiled, its optimizer built
+        order: BatchOrder,  # the order of the training rows, which `make_train` uses
+        make_train: Callable,  # gives the training data, a `tf.data.Dataset`
+        validation: "tf.data.Dataset",  # what to judge each epoch by, batch by batch
+        epochs: int,  # of the phase
+        first_epoch: int = 0,  # the number of its first epoch in the whole run, which decides the orders
         patience: int | None = None,  # end after so many epochs without a lower validation loss
-        callbacks: Sequence = (),     # of Keras; one that sets `model.stop_training` ends the phase
+        callbacks: Sequence = (),  # of Keras; one that sets `model.stop_training` ends the phase
     ) -> None:
         "Train a phase from where the run is to its end"
         if phase < self.phase:
@@ -76,8 +87,15 @@ class TrainingRun:
             order.start = self.batch
             try:
                 with without_tracing_notices():
-                    model.fit(make_train(), validation_data=validation, initial_epoch=self.epoch, epochs=self.epoch + 1 if self.batch else epochs,
-                              shuffle=False, verbose=0, callbacks=[keeper, *callbacks])
+                    model.fit(
+                        make_train(),
+                        validation_data=validation,
+                        initial_epoch=self.epoch,
+                        epochs=self.epoch + 1 if self.batch else epochs,
+                        shuffle=False,
+                        verbose=0,
+                        callbacks=[keeper, *callbacks],
+                    )
             except KeyboardInterrupt:
                 order.start = 0
                 keeper.interrupted(len(order), int(model.optimizer.iterations.numpy()))
@@ -88,9 +106,10 @@ class TrainingRun:
         self._left = {}
         self.save()
 
-    def epoch_ended(self,
-        logs: dict,                      # what Keras measured in it
-        optimizer: "keras.Optimizer",    # noqa: F821
+    def epoch_ended(
+        self,
+        logs: dict,  # what Keras measured in it
+        optimizer: "keras.Optimizer",  # of the phase that is going on
     ) -> None:
         "Note the results of an epoch, remember its weights if they are the best, keep the state"
         for name, value in logs.items():
@@ -105,25 +124,37 @@ class TrainingRun:
         self.epoch, self.batch = self.epoch + 1, 0
         self.save(optimizer)
 
-    def save(self,
-        optimizer: "keras.Optimizer | None" = None,  # noqa: F821  of the phase that is going on
-        metrics: Sequence = (),                      # variables of the metrics, in the middle of an epoch
+    def save(
+        self,
+        optimizer: "keras.Optimizer | None" = None,  # of the phase that is going on
+        metrics: Sequence = (),  # variables of the metrics, in the middle of an epoch
     ) -> None:
         "Keep the state; where that is impossible, say so once and go on"
         if not self.folder:
             return
         arrays = {f"now/{key}": variable.numpy() for key, variable in self.variables.items()}
         arrays |= {f"best/{key}": value for key, value in self.best_values.items()}
-        arrays |= {f"optimizer/{number}": variable.numpy() for number, variable in enumerate(optimizer.variables if optimizer else ())}
+        arrays |= {
+            f"optimizer/{number}": variable.numpy()
+            for number, variable in enumerate(optimizer.variables if optimizer else ())
+        }
         arrays |= {f"metric/{number}": variable.numpy() for number, variable in enumerate(metrics)}
-        facts = {name: getattr(self, name) for name in ("settings", "phase", "epoch", "batch", "wait", "lowest", "best", "history", "steps_done")}
+        facts = {
+            name: getattr(self, name)
+            for name in ("settings", "phase", "epoch", "batch", "wait", "lowest", "best", "history", "steps_done")
+        }
         try:
             save_state(self.folder, arrays, facts)
         except OSError as error:
-            warnings.warn(f"The state could not be kept in {self.folder} ({error.strerror or error}); the training goes on without.", stacklevel=2)
+            warnings.warn(
+                f"The state could not be kept in {self.folder} ({error.strerror or error}); the training goes on "
+                "without.",
+                stacklevel=2,
+            )
             self.folder = None
 
-    def finish(self,
+    def finish(
+        self,
         restore_best: bool = True,  # go back to the weights of the lowest validation loss
     ) -> None:
         "End the run"

@@ -16,7 +16,9 @@ SCORES = {}
 
 
 def _score(function):
-    "Enter a score in SCORES under its name; what it works on is checked, and its `labels` are the membership in each class"
+    """Enter a score in SCORES under its name; what it works on is checked, and its `labels` are the membership in each
+    class"""
+
     @wraps(function)
     def checked(features, labels, **arguments):
         return float(function(*checked_input(features, labels), **arguments))
@@ -27,25 +29,33 @@ def _score(function):
 
 def checked_input(
     features: np.ndarray,  # one row an image, shape (n, d)
-    labels: np.ndarray,    # the class of each image, numbers or names, shape (n,)
-) -> tuple:                # float64 features, shape (n, d), and membership: 1 in the column of an image's class, shape (n, classes)
+    labels: np.ndarray,  # the class of each image, numbers or names, shape (n,)
+) -> tuple:  # float64 features, shape (n, d), and membership: 1 in the column of an image's class, shape (n, classes)
     "Features and labels as the scores want them; `ValueError` that says what is wrong with them"
     features, labels = np.asarray(features, np.float64), np.asarray(labels)
     if features.ndim != 2 or labels.ndim != 1 or len(features) != len(labels) or not features.size:
-        raise ValueError("Expected features of shape (images, numbers) and one label an image; "
-                         f"{features.shape} and {labels.shape} came. A feature map needs a mean over its places first.")
+        raise ValueError(
+            "Expected features of shape (images, numbers) and one label an image; "
+            f"{features.shape} and {labels.shape} came. A feature map needs a mean over its places first."
+        )
     bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
     if len(bad):
-        raise ValueError(f"Expected finite features; {len(bad)} of {len(features)} rows hold NaN or infinity, the first is row {bad[0]}. "
-                         "Look at those images, or leave them out.")
+        raise ValueError(
+            f"Expected finite features; {len(bad)} of {len(features)} rows hold NaN or infinity, the first is row "
+            f"{bad[0]}. "
+            "Look at those images, or leave them out."
+        )
     classes, numbers = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
-        raise ValueError(f"Expected at least two classes; all {len(labels)} labels are {classes[0]!r}. A score compares classes.")
+        raise ValueError(
+            f"Expected at least two classes; all {len(labels)} labels are {classes[0]!r}. A score compares classes."
+        )
     return features, np.eye(len(classes))[numbers]
 
 # %% ../nbs/toolkit/22_transferability.ipynb #code-spectrum
 def _spectrum(features, targets):
-    "Squared singular values that are not rounding, and the targets along their left singular vectors, shape (k, targets)"
+    """Squared singular values that are not rounding, and the targets along their left singular vectors, shape (k,
+    targets)"""
     wide = features.shape[0] <= features.shape[1]
     values, vectors = np.linalg.eigh(features @ features.T if wide else features.T @ features)
     keep = values > max(values[-1], 0) * max(features.shape) * np.finfo(float).eps
@@ -64,7 +74,8 @@ def _principal(features, keep=None):
 
 
 def _share_right(votes, membership):
-    "The share of images for which the class with most votes is the right one; of classes with equally many, each counts in part"
+    """The share of images for which the class with most votes is the right one; of classes with equally many, each
+    counts in part"""
     winners = np.isclose(votes, votes.max(axis=1, keepdims=True), rtol=1e-9, atol=1e-12)
     return (winners[membership > 0] / winners.sum(axis=1)).mean()
 
@@ -76,14 +87,16 @@ def _class_means(features, membership):
 @_score
 def logme(
     features: np.ndarray,  # one row an image, shape (n, d)
-    labels: np.ndarray,    # the class of each image, shape (n,)
-) -> float:                # nats an image; higher is better; no bounds
-    """Mean over the classes of log p(y | F) / n, the evidence of a linear model, at its greatest (You et al., LogME, 2021)
+    labels: np.ndarray,  # the class of each image, shape (n,)
+) -> float:  # nats an image; higher is better; no bounds
+    """Mean over the classes of log p(y | F) / n, the evidence of a linear model, at its greatest (You et al., LogME,
+    2021)
 
-    With y one class's column of ones and zeros, s the k singular values of F that are not 0, z the part of y along each of the
-    left singular vectors, and r² the part along none, 2 log p(y | F) is n log n − n (log 2π + 1) less the least over t of
-    n log(r² + Σ z² t / (t + s²)) + Σ log(1 + s² / t). Directions without features, where k is below d, add nothing: the
-    widely used code counts them, and then noise scores high. A perfect fit is cut off where r² is rounding.
+    With y one class's column of ones and zeros, s the k singular values of F that are not 0, z the part of y along each
+    of the left singular vectors, and r² the part along none, 2 log p(y | F) is n log n − n (log 2π + 1) less the least
+    over t of n log(r² + Σ z² t / (t + s²)) + Σ log(1 + s² / t). Directions without features, where k is below d, add
+    nothing: the widely used code counts them, and then noise scores high. A perfect fit is cut off where r² is
+    rounding.
     """
     n, total = len(labels), (labels**2).sum(axis=0)
     squares, along = _spectrum(features, labels)
@@ -91,6 +104,7 @@ def logme(
     rest = np.maximum(total - along.sum(axis=1), n * np.finfo(float).eps * total)
     least = n * np.log(total)  # no weights at all: t without end
     if len(squares):
+
         def cost(log_t):
             t = np.exp(log_t)[:, None]
             return n * np.log(rest + (along * (t / (t + squares))).sum(axis=1)) + np.log1p(squares / t).sum(axis=1)
@@ -102,7 +116,8 @@ def logme(
 
 
 def _golden_section(function, low, high, steps=60):
-    "The least value of a function of arrays, element by element, each with one minimum between low and high (Kiefer, 1953)"
+    """The least value of a function of arrays, element by element, each with one minimum between low and high (Kiefer,
+    1953)"""
     share = (np.sqrt(5) - 1) / 2
     for _ in range(steps):
         left, right = high - share * (high - low), low + share * (high - low)
@@ -114,8 +129,8 @@ def _golden_section(function, low, high, steps=60):
 @_score
 def h_score(
     features: np.ndarray,  # one row an image, shape (n, d)
-    labels: np.ndarray,    # the class of each image, shape (n,)
-) -> float:                # from 0 to classes − 1; higher is better
+    labels: np.ndarray,  # the class of each image, shape (n,)
+) -> float:  # from 0 to classes − 1; higher is better
     """tr(cov(F)⁺ cov(E[F | y])) (Bao et al., An information-theoretic approach to transferability, 2019)
 
     With at most as many images as features it is classes − 1 for nearly anything, noise too.
@@ -127,9 +142,10 @@ def h_score(
 @_score
 def shrinkage_h_score(
     features: np.ndarray,  # one row an image, shape (n, d)
-    labels: np.ndarray,    # the class of each image, shape (n,)
-) -> float:                # from 0 to about classes − 1; higher is better
-    """tr(Σ⁻¹ (1 − a) cov(E[F | y])), Σ the covariance shrunk by a towards a round one (Ibrahim et al., Newer is not always better, 2021)
+    labels: np.ndarray,  # the class of each image, shape (n,)
+) -> float:  # from 0 to about classes − 1; higher is better
+    """tr(Σ⁻¹ (1 − a) cov(E[F | y])), Σ the covariance shrunk by a towards a round one (Ibrahim et al., Newer is not
+    always better, 2021)
 
     The strength a is Ledoit and Wolf's (2004), from scikit-learn.
     """
@@ -140,21 +156,23 @@ def shrinkage_h_score(
         return 0.0
     covariance, strength = ledoit_wolf(features, assume_centered=True)
     if strength < 1e-12:  # as for two images: nothing was shrunk
-        return (_spectrum(features, labels)[1]**2 / labels.sum(axis=0)).sum()
+        return (_spectrum(features, labels)[1] ** 2 / labels.sum(axis=0)).sum()
     means = _class_means(features, labels) * np.sqrt(labels.sum(axis=0) / (len(features) - 1))[:, None]
     return (1 - strength) * np.einsum("cd,dc->", means, np.linalg.solve(covariance, means.T))
 
 # %% ../nbs/toolkit/22_transferability.ipynb #code-transrate
 @_score
 def transrate(
-    features: np.ndarray,      # one row an image, shape (n, d)
-    labels: np.ndarray,        # the class of each image, shape (n,)
+    features: np.ndarray,  # one row an image, shape (n, d)
+    labels: np.ndarray,  # the class of each image, shape (n,)
     distortion: float = 1e-4,  # ε: how exactly the features are to be coded
-) -> float:                    # nats, from 0 without bound for classes of equal size; higher is better
-    """R(F) − mean over the classes of R(F of the class), R(F) = ½ log det(I + FᵀF / (n ε)), F centred (Huang et al., TransRate, 2022)
+) -> float:  # nats, from 0 without bound for classes of equal size; higher is better
+    """R(F) − mean over the classes of R(F of the class), R(F) = ½ log det(I + FᵀF / (n ε)), F centred (Huang et al.,
+    TransRate, 2022)
 
     It grows with the number of features and with their scale: compare networks with care.
     """
+
     def rate(part):
         small = part @ part.T if len(part) < part.shape[1] else part.T @ part
         return np.linalg.slogdet(np.eye(len(small)) + small / (len(part) * distortion))[1] / 2
@@ -167,15 +185,20 @@ def _checked_source(source_probabilities, labels):
     "Probabilities of the source classes and the membership of the target's"
     source, labels = checked_input(source_probabilities, labels)
     if (source < 0).any() or not np.allclose(source.sum(axis=1), 1, atol=1e-3):
-        raise ValueError("Expected source_probabilities from 0 to 1 that sum to 1 for each image, as the softmax of the pretrained network gives them; "
-                         f"values from {source.min():.3g} to {source.max():.3g}, sums from {source.sum(axis=1).min():.3g} to {source.sum(axis=1).max():.3g} came.")
+        raise ValueError(
+            "Expected source_probabilities from 0 to 1 that sum to 1 for each image, as the softmax of the pretrained "
+            "network gives them; "
+            f"values from {source.min():.3g} to {source.max():.3g}, sums from {source.sum(axis=1).min():.3g} to "
+            f"{source.sum(axis=1).max():.3g} came."
+        )
     return source, labels
 
 
 def leep(
-    source_probabilities: np.ndarray,  # what the pretrained network gives for its own classes, shape (n, source classes)
-    labels: np.ndarray,                # the class of each image, shape (n,)
-) -> float:                            # nats an image, up to 0; higher is better
+    # what the pretrained network gives for its own classes, shape (n, source classes)
+    source_probabilities: np.ndarray,
+    labels: np.ndarray,  # the class of each image, shape (n,)
+) -> float:  # nats an image, up to 0; higher is better
     """Mean of log Σ_z p(y | z) p(z | image), p(y | z) from the images' own shares (Nguyen et al., LEEP, 2020)
 
     A source class that no image has any probability of is left out.
@@ -187,9 +210,10 @@ def leep(
 
 
 def nce(
-    source_probabilities: np.ndarray,  # what the pretrained network gives for its own classes, shape (n, source classes)
-    labels: np.ndarray,                # the class of each image, shape (n,)
-) -> float:                            # nats an image, from −log(classes) to 0; higher is better
+    # what the pretrained network gives for its own classes, shape (n, source classes)
+    source_probabilities: np.ndarray,
+    labels: np.ndarray,  # the class of each image, shape (n,)
+) -> float:  # nats an image, from −log(classes) to 0; higher is better
     "−H(y | z), z the most probable source class of each image (Tran et al., Transferability and hardness, 2019)"
     source, _ = _checked_source(source_probabilities, labels)
     return leep(np.eye(source.shape[1])[source.argmax(axis=1)], labels)
@@ -197,15 +221,17 @@ def nce(
 # %% ../nbs/toolkit/22_transferability.ipynb #code-nleep
 @_score
 def nleep(
-    features: np.ndarray,          # one row an image, shape (n, d)
-    labels: np.ndarray,            # the class of each image, shape (n,)
-    components_per_class: int = 5,  # groups in the features, as a multiple of the classes; at most half as many as images
-) -> float:                        # nats an image, up to 0; higher is better
-    """LEEP with the groups of a Gaussian mixture on the principal components, 80 % of the variance, as source classes (Li et al., NLEEP, 2021)
+    features: np.ndarray,  # one row an image, shape (n, d)
+    labels: np.ndarray,  # the class of each image, shape (n,)
+    # groups in the features, as a multiple of the classes; at most half as many as images
+    components_per_class: int = 5,
+) -> float:  # nats an image, up to 0; higher is better
+    """LEEP with the groups of a Gaussian mixture on the principal components, 80 % of the variance, as source classes
+    (Li et al., NLEEP, 2021)
 
-    Two things differ from the paper, for the sake of few images: p(y | group) is counted without the image that it is asked for,
-    and with one more image whose class shares are those of all; and the Gaussians are diagonal. Else a group of one image would
-    foretell its own class, and noise would score like a perfect network.
+    Two things differ from the paper, for the sake of few images: p(y | group) is counted without the image that it is
+    asked for, and with one more image whose class shares are those of all; and the Gaussians are diagonal. Else a group
+    of one image would foretell its own class, and noise would score like a perfect network.
     """
     import warnings
 
@@ -218,12 +244,16 @@ def nleep(
     if not scores.shape[1]:
         return (labels @ np.log(shares)).mean()
     variance = (scores**2).sum(axis=0)
-    scores = scores[:, :1 + np.searchsorted(variance.cumsum(), 0.8 * variance.sum())]
+    scores = scores[:, : 1 + np.searchsorted(variance.cumsum(), 0.8 * variance.sum())]
     scores = scores / scores.std()
-    mixture = GaussianMixture(max(1, min(components_per_class * classes, n // 2)), covariance_type="diag", random_state=0)
+    mixture = GaussianMixture(
+        max(1, min(components_per_class * classes, n // 2)), covariance_type="diag", random_state=0
+    )
     order = np.lexsort(scores.T[::-1])  # where the groups start depends on the order of the rows
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different images than groups, or slow: any grouping will do
+        warnings.simplefilter(
+            "ignore", ConvergenceWarning
+        )  # fewer different images than groups, or slow: any grouping will do
         groups = np.empty((n, mixture.n_components))
         groups[order] = mixture.fit(scores[order]).predict_proba(scores[order])
     own = labels > 0
@@ -235,23 +265,24 @@ def nleep(
 @_score
 def gbc(
     features: np.ndarray,  # one row an image, shape (n, d)
-    labels: np.ndarray,    # the class of each image, shape (n,)
-) -> float:                # from −classes (classes − 1) to 0; higher is better
-    """−Σ over pairs of classes of exp(−D), D the Bhattacharyya distance of two round Gaussians, on 64 principal components (Pándy et al., GBC, 2022)
+    labels: np.ndarray,  # the class of each image, shape (n,)
+) -> float:  # from −classes (classes − 1) to 0; higher is better
+    """−Σ over pairs of classes of exp(−D), D the Bhattacharyya distance of two round Gaussians, on 64 principal
+    components (Pándy et al., GBC, 2022)
 
-    With v the variance of a class and Δ the distance of two means, D = Δ² / 4(v + v') + k/2 log((v + v') / 2√(v v')), k the number of
-    components. A class of one image has no variance of its own and is given that of all.
+    With v the variance of a class and Δ the distance of two means, D = Δ² / 4(v + v') + k/2 log((v + v') / 2√(v v')), k
+    the number of components. A class of one image has no variance of its own and is given that of all.
     """
     scores = _principal(features, 64)
     if not scores.shape[1]:
         return -float(labels.shape[1] * (labels.shape[1] - 1))
     counts, means = labels.sum(axis=0), _class_means(scores, labels)
-    inner = labels.T @ ((scores - labels @ means)**2).mean(axis=1)
+    inner = labels.T @ ((scores - labels @ means) ** 2).mean(axis=1)
     pooled = inner.sum() / max(len(scores) - len(counts), 1)
     variance = np.where(counts > 1, inner / np.maximum(counts - 1, 1), pooled)
     variance = np.maximum(variance, 1e-12 * scores.var())
     both = variance[:, None] + variance
-    apart = ((means[:, None] - means)**2).sum(axis=2)
+    apart = ((means[:, None] - means) ** 2).sum(axis=2)
     distance = apart / (4 * both) + scores.shape[1] / 2 * np.log(both / (2 * np.sqrt(variance[:, None] * variance)))
     return -np.exp(-distance)[~np.eye(len(counts), dtype=bool)].sum()
 
@@ -259,13 +290,15 @@ def gbc(
 @_score
 def sfda(
     features: np.ndarray,  # one row an image, shape (n, d)
-    labels: np.ndarray,    # the class of each image, shape (n,)
-) -> float:                # a probability, from 0 to 1, for noise below 1 / classes; higher is better
-    """Mean probability of the right class by Fisher's discriminant, after each image was mixed with the other classes (Shao et al., SFDA, 2022)
+    labels: np.ndarray,  # the class of each image, shape (n,)
+) -> float:  # a probability, from 0 to 1, for noise below 1 / classes; higher is better
+    """Mean probability of the right class by Fisher's discriminant, after each image was mixed with the other classes
+    (Shao et al., SFDA, 2022)
 
-    An image x of class y becomes p x + (1 − p) m, m the mean of all others' classes and p the softmax over the classes of their first
-    probabilities. Two things differ from the paper, for the sake of few images: the probabilities leave out the image that they are
-    for, and the covariance within the classes is shrunk by Ledoit and Wolf's strength, which does not depend on the scale of the features.
+    An image x of class y becomes p x + (1 − p) m, m the mean of all others' classes and p the softmax over the classes
+    of their first probabilities. Two things differ from the paper, for the sake of few images: the probabilities leave
+    out the image that they are for, and the covariance within the classes is shrunk by Ledoit and Wolf's strength,
+    which does not depend on the scale of the features.
     """
     counts = labels.sum(axis=0)
     scores = _principal(features)
@@ -284,7 +317,9 @@ def _probabilities_of_the_left_out(scores, labels, num_features):
 
     n, counts, means = len(scores), labels.sum(axis=0), _class_means(scores, labels)
     own, size = labels > 0, labels @ counts
-    prior = np.log(counts / n) + np.where(own & (size == 1)[:, None], -np.inf, 0)  # without its image, a class of one is none
+    prior = np.log(counts / n) + np.where(
+        own & (size == 1)[:, None], -np.inf, 0
+    )  # without its image, a class of one is none
     off = scores - labels @ means
     spread = (off**2).sum() / n / num_features
     if not spread:
@@ -310,10 +345,11 @@ def _probabilities_of_the_left_out(scores, labels, num_features):
 @_score
 def knn(
     features: np.ndarray,  # one row an image, shape (n, d)
-    labels: np.ndarray,    # the class of each image, shape (n,)
-    neighbors: int = 5,    # how many vote, each with one over its distance
-) -> float:                # an accuracy, from 0 to 1; higher is better
-    "The share of images whose nearest others, by Euclidean distance, have the same class; of classes with equal votes, each counts in part"
+    labels: np.ndarray,  # the class of each image, shape (n,)
+    neighbors: int = 5,  # how many vote, each with one over its distance
+) -> float:  # an accuracy, from 0 to 1; higher is better
+    """The share of images whose nearest others, by Euclidean distance, have the same class; of classes with equal
+    votes, each counts in part"""
     from sklearn.neighbors import NearestNeighbors
 
     distance, rows = NearestNeighbors(n_neighbors=min(neighbors, len(features) - 1)).fit(features).kneighbors()
@@ -324,13 +360,14 @@ def knn(
 @_score
 def linear_probe(
     features: np.ndarray,  # one row an image, shape (n, d)
-    labels: np.ndarray,    # the class of each image, shape (n,)
-) -> float:                # an accuracy, from 0 to 1; higher is better
+    labels: np.ndarray,  # the class of each image, shape (n,)
+) -> float:  # an accuracy, from 0 to 1; higher is better
     """The share of images that ridge regression on the classes gets right when it is fitted without them
 
-    Features are standardised. Of 25 penalties, that of the least squared error on the images left out is taken. The formula for leaving
-    one out is that of Allen (PRESS, 1974): the residual divided by one less what the image weighs in its own fit. Leaving an image out
-    makes its class rarer among the rest, which alone would put noise below chance: the class shares of all images are put back.
+    Features are standardised. Of 25 penalties, that of the least squared error on the images left out is taken. The
+    formula for leaving one out is that of Allen (PRESS, 1974): the residual divided by one less what the image weighs
+    in its own fit. Leaving an image out makes its class rarer among the rest, which alone would put noise below chance:
+    the class shares of all images are put back.
     """
     n, shares, scale = len(features), labels.mean(axis=0), features.std(axis=0)
     features = (features - features.mean(axis=0)) / np.where(scale > 1e-12 * max(scale.max(), 1e-300), scale, np.inf)
@@ -353,16 +390,21 @@ SOURCE_SCORES = {"leep": leep, "nce": nce}
 
 
 def transferability(
-    features: np.ndarray | None,    # one row an image, shape (n, d); not used by leep and nce
-    labels: np.ndarray,             # the class of each image, numbers or names, shape (n,)
-    method: str = "logme",          # one of SCORES or SOURCE_SCORES
-    source_probabilities: np.ndarray | None = None,  # for leep and nce: what the pretrained network gives for its own classes
-) -> float:                         # higher is better; the docstring of each method says what it is and its bounds
-    "A score of how well frozen features suit a task; `ValueError` for an unknown method, one class, or features that are not finite"
+    features: np.ndarray | None,  # one row an image, shape (n, d); not used by leep and nce
+    labels: np.ndarray,  # the class of each image, numbers or names, shape (n,)
+    method: str = "logme",  # one of SCORES or SOURCE_SCORES
+    # for leep and nce: what the pretrained network gives for its own classes
+    source_probabilities: np.ndarray | None = None,
+) -> float:  # higher is better; the docstring of each method says what it is and its bounds
+    """A score of how well frozen features suit a task; `ValueError` for an unknown method, one class, or features that
+    are not finite"""
     if method in SOURCE_SCORES:
         if source_probabilities is None:
-            raise ValueError(f"Expected source_probabilities for method={method!r}: what the whole pretrained network, with its own last layer, gives "
-                             "for these images. Backbones without their top have none; 'nleep' needs only features.")
+            raise ValueError(
+                f"Expected source_probabilities for method={method!r}: what the whole pretrained network, with its "
+                "own last layer, gives "
+                "for these images. Backbones without their top have none; 'nleep' needs only features."
+            )
         return SOURCE_SCORES[method](source_probabilities, labels)
     if method not in SCORES:
         raise ValueError(f"Expected method to be one of {', '.join([*SCORES, *SOURCE_SCORES])}; {method!r} came.")

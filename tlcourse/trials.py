@@ -15,20 +15,29 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from .progress import progress_bar
 from .settings import cache_folder
 
+if TYPE_CHECKING:
+    import optuna
+    import optuna.samplers
+    import optuna.storages
+    import optuna.trial
+
 # %% ../nbs/toolkit/31_trials.ipynb #code-open-storage
 def open_storage(
-    storage=None,   # None: a journal file in the cache folder; "memory"; the path of a journal file; a database URL such as "sqlite:///study.db" or "postgresql://user:password@host/name"; or an Optuna storage
-) -> "optuna.storages.BaseStorage":  # noqa: F821
+    # None: a journal file in the cache folder; "memory"; the path of a journal file; a database URL such as
+    # "sqlite:///study.db" or "postgresql://user:password@host/name"; or an Optuna storage
+    storage=None,
+) -> "optuna.storages.BaseStorage":  # the storage
     """An Optuna storage that answers
 
-    Raises `ValueError` for a database that cannot be reached or has no driver here, without its password, and `OSError` for a
-    file that cannot be written.
+    Raises `ValueError` for a database that cannot be reached or has no driver here, without its password, and `OSError`
+    for a file that cannot be written.
     """
     import optuna
 
@@ -54,7 +63,10 @@ def _database(url):
     try:
         parts = sqlalchemy.engine.make_url(url)
     except (sqlalchemy.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
-        raise ValueError("Expected a database URL such as sqlite:///study.db or postgresql://user:password@host:5432/name; what came cannot be read as one.") from None
+        raise ValueError(
+            "Expected a database URL such as sqlite:///study.db or postgresql://user:password@host:5432/name; what "
+            "came cannot be read as one."
+        ) from None
     if parts.drivername in ("postgres", "postgresql"):
         parts = parts.set(drivername="postgresql+psycopg")
     shown = parts.render_as_string(hide_password=True)
@@ -71,10 +83,17 @@ def _database(url):
             weakref.finalize(storage, storage.engine.dispose)  # or its connections stay open until they are collected
             return storage
         except ImportError as error:
-            hint = 'pip install "psycopg[binary]"' if parts.get_backend_name() == "postgresql" else f"pip install {error.name or parts.get_driver_name()}"
+            hint = (
+                'pip install "psycopg[binary]"'
+                if parts.get_backend_name() == "postgresql"
+                else f"pip install {error.name or parts.get_driver_name()}"
+            )
             raise ValueError(f"Expected a driver for {shown}; there is none here. `{hint}` installs it.") from None
         except sqlalchemy.exc.NoSuchModuleError:
-            raise ValueError(f"Expected a kind of database that SQLAlchemy knows, such as sqlite or postgresql; {parts.drivername!r} came.") from None
+            raise ValueError(
+                "Expected a kind of database that SQLAlchemy knows, such as sqlite or postgresql; "
+                f"{parts.drivername!r} came."
+            ) from None
         except sqlalchemy.exc.SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
             if patience and any(words in reason for words in ("already exists", "UNIQUE constraint", "duplicate key")):
@@ -82,11 +101,15 @@ def _database(url):
                 continue
             if parts.password:
                 reason = reason.replace(str(parts.password), "***")
-            raise ValueError(f"The storage {shown} cannot be reached: {reason}. Is the server running, and may this user connect from here?") from None
+            raise ValueError(
+                f"The storage {shown} cannot be reached: {reason}. Is the server running, and may this user connect "
+                "from here?"
+            ) from None
 
 
 def _one_writer(engine):
-    "SQLite locks when it writes; here it locks before it reads what it will write, or two processes would both find a trial running and end it"
+    """SQLite locks when it writes; here it locks before it reads what it will write, or two processes would both find a
+    trial running and end it"""
     from sqlalchemy import event
 
     event.listen(engine, "connect", lambda connection, _: setattr(connection, "isolation_level", None))
@@ -128,8 +151,8 @@ def quiet_optuna() -> Iterator:  # for a with statement
 # %% ../nbs/toolkit/31_trials.ipynb #code-seeded
 def seeded_sampler(
     make: Callable,  # from a seed to an Optuna sampler
-    seed: int,       # with the number of a trial, decides what the trial tries
-) -> "optuna.samplers.BaseSampler":  # noqa: F821
+    seed: int,  # with the number of a trial, decides what the trial tries
+) -> "optuna.samplers.BaseSampler":  # the sampler
     "A sampler that begins anew with each trial"
     import numpy as np
     import optuna
@@ -163,7 +186,9 @@ def seeded_sampler(
 # %% ../nbs/toolkit/31_trials.ipynb #code-heartbeat
 class TrialFailed(Exception):
     "Raised by an objective whose trial came to nothing, with the reason; the search goes on"
-    def __init__(self,
+
+    def __init__(
+        self,
         reason: str,  # why, in a sentence that the table of failures shows
     ):
         super().__init__(reason)
@@ -171,9 +196,9 @@ class TrialFailed(Exception):
 
 @contextmanager
 def heartbeat(
-    trial: "optuna.Trial",  # noqa: F821  the trial that runs while this lasts
-    interval: float,        # seconds from one beat to the next
-) -> Iterator:              # for a with statement
+    trial: "optuna.Trial",  # the trial that runs while this lasts
+    interval: float,  # seconds from one beat to the next
+) -> Iterator:  # for a with statement
     "While this lasts, the storage is told now and then that the trial is alive"
     import optuna
 
@@ -201,15 +226,18 @@ def heartbeat(
 # %% ../nbs/toolkit/31_trials.ipynb #code-watch
 class Watch:
     "Looks for running trials that have gone silent, and puts them in the queue again"
-    def __init__(self,
-        silence: float,    # seconds without a beat after which a trial is taken for lost
+
+    def __init__(
+        self,
+        silence: float,  # seconds without a beat after which a trial is taken for lost
         retries: int = 3,  # how often the parameters of a lost trial are tried again
     ):
         self.silence, self.retries, self.seen = silence, retries, {}
 
-    def look(self,
-        study: "optuna.Study",   # noqa: F821
-    ) -> int:                    # how many other trials are running
+    def look(
+        self,
+        study: "optuna.Study",  # the search
+    ) -> int:  # how many other trials are running
         "Give up the trials that have been silent for too long, and count the others"
         import optuna
 
@@ -227,9 +255,9 @@ class Watch:
 
 
 def give_up(
-    study: "optuna.Study",        # noqa: F821
-    trial: "optuna.trial.FrozenTrial",  # noqa: F821  a running one that will not end
-    retries: int = 3,             # how often its parameters may be tried again
+    study: "optuna.Study",  # the search
+    trial: "optuna.trial.FrozenTrial",  # a running one that will not end
+    retries: int = 3,  # how often its parameters may be tried again
 ) -> None:
     "Fail a trial and put its parameters in the queue again; where another process did so at the same time, nothing"
     import optuna
@@ -244,18 +272,20 @@ def give_up(
 
 # %% ../nbs/toolkit/31_trials.ipynb #code-run
 def run_trials(
-    study: "optuna.Study",           # noqa: F821
-    objective: Callable,             # from a trial to a number; may raise optuna.TrialPruned or TrialFailed
-    n_trials: int | None = None,     # how many the study shall have in the end, those of other processes and earlier calls among them
-    seconds: float | None = None,    # no trial starts after so many
+    study: "optuna.Study",  # the search
+    objective: Callable,  # from a trial to a number; may raise optuna.TrialPruned or TrialFailed
+    # how many the study shall have in the end, those of other processes and earlier calls among them
+    n_trials: int | None = None,
+    seconds: float | None = None,  # no trial starts after so many
     stop: "threading.Event | None" = None,  # set, from a button or another thread, it ends the search after this trial
-    progress: bool | None = None,    # show a bar with the best value so far; None: unless nobody is watching
-    beat: float = 10.0,              # seconds from one sign of life to the next
+    progress: bool | None = None,  # show a bar with the best value so far; None: unless nobody is watching
+    beat: float = 10.0,  # seconds from one sign of life to the next
 ) -> None:
     """Run trials until there are enough, the time is over, or somebody stops
 
-    Ctrl-C ends it too: what is done is kept, the trial that was running is tried again by the next call, and `KeyboardInterrupt`
-    goes on. So do errors of the objective other than the two, after the trial was recorded as failed.
+    Ctrl-C ends it too: what is done is kept, the trial that was running is tried again by the next call, and
+    `KeyboardInterrupt` goes on. So do errors of the objective other than the two, after the trial was recorded as
+    failed.
     """
     watch, started = Watch(6 * beat), time.monotonic()
     bar = progress_bar(n_trials or round(seconds), "trials" if n_trials else "seconds", show=progress)
@@ -277,24 +307,33 @@ def run_trials(
 
 
 def count_done(
-    study: "optuna.Study",  # noqa: F821
-) -> int:                   # those that completed, were pruned, or failed by themselves
+    study: "optuna.Study",  # the search
+) -> int:  # those that completed, were pruned, or failed by themselves
     "How many trials have come to an end of their own"
     import optuna
 
     states = optuna.trial.TrialState
-    return sum(trial.state in (states.COMPLETE, states.PRUNED) or trial.state == states.FAIL and "reason" in trial.user_attrs
-               for trial in study.get_trials(deepcopy=False))
+    return sum(
+        trial.state in (states.COMPLETE, states.PRUNED) or trial.state == states.FAIL and "reason" in trial.user_attrs
+        for trial in study.get_trials(deepcopy=False)
+    )
 
 
 def failures(
-    study: "optuna.Study",  # noqa: F821
-) -> pd.DataFrame:          # one row a failed trial: its number, the reason, and its parameters
+    study: "optuna.Study",  # the search
+) -> pd.DataFrame:  # one row a failed trial: its number, the reason, and its parameters
     "The trials that failed, and why"
     import optuna
 
     failed = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.FAIL,))
-    rows = [{"trial": trial.number, "reason": trial.user_attrs.get("reason", "its process ended without a word"), **trial.params} for trial in failed]
+    rows = [
+        {
+            "trial": trial.number,
+            "reason": trial.user_attrs.get("reason", "its process ended without a word"),
+            **trial.params,
+        }
+        for trial in failed
+    ]
     return pd.DataFrame(rows, columns=None if rows else ["trial", "reason"]).set_index("trial")
 
 # %% ../nbs/toolkit/31_trials.ipynb #code-run-one
@@ -340,8 +379,8 @@ def _show(bar, study, position):
 
 
 def best_value(
-    study: "optuna.Study",  # noqa: F821
-) -> float | None:          # None where no trial is complete
+    study: "optuna.Study",  # the search
+) -> float | None:  # None where no trial is complete
     "The best value so far"
     try:
         return study.best_value

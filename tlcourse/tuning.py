@@ -14,6 +14,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -26,28 +27,55 @@ from .head_training import HeadTrainer, add_head
 from .image_data import ImageData, blank_figure
 from .image_files import ImageFiles
 from .optimizers import OPTIMIZERS, SCHEDULES
-from .search_space import Choice, Fixed, Range, combinations, describe, discretised, levels_within, names, numbers, parse_space, suggest
+from tlcourse.search_space import (
+    Choice,
+    Range,
+    combinations,
+    describe,
+    discretised,
+    levels_within,
+    names,
+    numbers,
+    parse_space,
+    suggest,
+)
 from .splitting import Splits
 from .texts import text
 from .trials import TrialFailed, best_value, count_done, open_storage, quiet_optuna, run_trials, seeded_sampler
 
+if TYPE_CHECKING:
+    import threading
+
+    import keras
+    import matplotlib.figure
+    import optuna
+    import optuna.pruners
+    import optuna.samplers
+
+    import tlcourse.widget_parts
+
 # %% ../nbs/lessons/08_hyperparameters.ipynb #code-parameters
 PARAMETERS = {
-    "learning_rate": numbers(0, default=1e-2, above=True, log=True),         # of the head, at its highest; a recipe's rates are multiplied by learning_rate / 0.01
-    "batch_size": numbers(1, default=16, whole=True, log=True),              # images a step
+    # of the head, at its highest; a recipe's rates are multiplied by learning_rate / 0.01
+    "learning_rate": numbers(0, default=1e-2, above=True, log=True),
+    "batch_size": numbers(1, default=16, whole=True, log=True),  # images a step
     "optimizer": names(OPTIMIZERS, "adam"),
-    "momentum": numbers(0, 1, default=0.9, below=True),                      # of "sgd"
-    "weight_decay": numbers(0, log=True),                                    # decoupled; by default 0.004 for "adamw" and none for the others
-    "label_smoothing": numbers(0, 1, default=0.0, below=True),               # share of the certainty that goes to the other classes
+    "momentum": numbers(0, 1, default=0.9, below=True),  # of "sgd"
+    "weight_decay": numbers(0, log=True),  # decoupled; by default 0.004 for "adamw" and none for the others
+    "label_smoothing": numbers(0, 1, default=0.0, below=True),  # share of the certainty that goes to the other classes
     "schedule": names(SCHEDULES, "constant"),
-    "warmup": numbers(0, 1, default=0.0, below=True),                        # share of the steps in which the rate climbs
-    "depth": numbers(0, 8, default=0, whole=True),                           # hidden layers of the head
-    "width": numbers(1, 65536, default=256, whole=True, log=True),           # units of each of them
-    "dropout": numbers(0, 1, default=0.2, below=True),                       # before the last layer
-    "augment": numbers(0, 100, default=0, whole=True),                       # augmented copies of each training image, for a head on cached features; where more trains, 1 or more augments each batch anew
-    "recipe": names(list(RECIPES)),                                          # phases by name; none: the head alone, or what `cut` says
-    "cut": names(["head"], "head"),                                          # what trains: "head", or the lowest stage of the backbone that follows in a second phase; the trunk below is cached
-    "rate_ratio": numbers(0, default=0.01, above=True, log=True),            # learning rate of that second phase, as a multiple of the first's
+    "warmup": numbers(0, 1, default=0.0, below=True),  # share of the steps in which the rate climbs
+    "depth": numbers(0, 8, default=0, whole=True),  # hidden layers of the head
+    "width": numbers(1, 65536, default=256, whole=True, log=True),  # units of each of them
+    "dropout": numbers(0, 1, default=0.2, below=True),  # before the last layer
+    # augmented copies of each training image, for a head on cached features; where more trains, 1 or more augments each
+    # batch anew
+    "augment": numbers(0, 100, default=0, whole=True),
+    "recipe": names(list(RECIPES)),  # phases by name; none: the head alone, or what `cut` says
+    # what trains: "head", or the lowest stage of the backbone that follows in a second phase; the trunk below is cached
+    "cut": names(["head"], "head"),
+    # learning rate of that second phase, as a multiple of the first's
+    "rate_ratio": numbers(0, default=0.01, above=True, log=True),
 }
 
 HEAD_SPACE = {
@@ -61,46 +89,65 @@ HEAD_SPACE = {
 
 # %% ../nbs/lessons/08_hyperparameters.ipynb #code-settings
 def complete(
-    settings: dict,   # some of PARAMETERS
-) -> dict:            # all of them
-    "Settings with the defaults of what they leave out; `ValueError` for an unknown name or a value that it does not take"
+    settings: dict,  # some of PARAMETERS
+) -> dict:  # all of them
+    """Settings with the defaults of what they leave out; `ValueError` for an unknown name or a value that it does not
+    take"""
     for name, value in settings.items():
         if name != "cut":
-            parse_space({name: value, "batch_size": [1, 2]} if name != "batch_size" else {name: value, "warmup": [0.0, 0.1]}, PARAMETERS)
+            parse_space(
+                {name: value, "batch_size": [1, 2]} if name != "batch_size" else {name: value, "warmup": [0.0, 0.1]},
+                PARAMETERS,
+            )
     return {name: parameter.default for name, parameter in PARAMETERS.items()} | settings
 
 
 def build(
-    backbone: Backbone,     # from load_backbone
+    backbone: Backbone,  # from load_backbone
     class_names: Sequence,  # the name of each class
-    settings: dict,         # depth, width and dropout count
-    seed: int = 0,          # decides the head's first weights and the dropout
-) -> "keras.Model":         # noqa: F821  as build_classifier gives it
+    settings: dict,  # depth, width and dropout count
+    seed: int = 0,  # decides the head's first weights and the dropout
+) -> "keras.Model":  # as build_classifier gives it
     "The whole classifier that settings describe, untrained"
     import keras
 
     settings = complete(settings)
     plain = build_classifier(backbone, class_names, seed=seed)
-    head = add_head(plain.get_layer("head_pool").output, len(class_names), settings["width"], settings["depth"], settings["dropout"], seed)
+    head = add_head(
+        plain.get_layer("head_pool").output,
+        len(class_names),
+        settings["width"],
+        settings["depth"],
+        settings["dropout"],
+        seed,
+    )
     return keras.Model(plain.input, head, name=plain.name)
 
 
 def phases_of(
-    settings: dict,      # see PARAMETERS
+    settings: dict,  # see PARAMETERS
     stage_names: Sequence,  # names of the backbone's stages, from input to top
-    epochs: int,         # in all
-) -> list[Phase]:      # one phase for the head, or those of the recipe or cut
+    epochs: int,  # in all
+) -> list[Phase]:  # one phase for the head, or those of the recipe or cut
     "The phases that settings stand for"
     settings = complete(settings)
     smooth = {"label_smoothing": settings["label_smoothing"], "augment": settings["augment"] > 0}
     if settings["recipe"]:
-        return [replace(phase, learning_rate=phase.learning_rate * settings["learning_rate"] / PARAMETERS["learning_rate"].default, **smooth)
-                for phase in RECIPES[settings["recipe"]](stage_names, epochs)]
+        return [
+            replace(
+                phase,
+                learning_rate=phase.learning_rate * settings["learning_rate"] / PARAMETERS["learning_rate"].default,
+                **smooth,
+            )
+            for phase in RECIPES[settings["recipe"]](stage_names, epochs)
+        ]
     shared = {name: settings[name] for name in ("optimizer", "momentum", "weight_decay", "schedule", "warmup")} | smooth
     first = epochs if settings["cut"] == "head" else max(1, epochs // 2)
     found = [Phase("head", first, settings["learning_rate"], **shared)]
     if settings["cut"] != "head":
-        found.append(Phase(settings["cut"], max(1, epochs - first), settings["learning_rate"] * settings["rate_ratio"], **shared))
+        found.append(
+            Phase(settings["cut"], max(1, epochs - first), settings["learning_rate"] * settings["rate_ratio"], **shared)
+        )
     return found
 
 # %% ../nbs/lessons/08_hyperparameters.ipynb #code-workbench
@@ -109,16 +156,22 @@ class Workbench:
 
     The test part is never looked at. Raises `ValueError` where it is asked for, or there are fewer images than folds.
     """
-    def __init__(self,
-        splits: Splits,            # its train and validation parts are used
-        backbone: Backbone,        # from load_backbone
-        part: str | int = "validation",  # what scores: "validation", or a number of folds for cross-validation over both parts
-        epochs: int = 10,          # of each training
+
+    def __init__(
+        self,
+        splits: Splits,  # its train and validation parts are used
+        backbone: Backbone,  # from load_backbone
+        # what scores: "validation", or a number of folds for cross-validation over both parts
+        part: str | int = "validation",
+        epochs: int = 10,  # of each training
     ):
         if part == "test":
-            raise ValueError("Expected part to be \"validation\" or a number of folds; \"test\" came. The test part is looked at once, when the search is over: evaluate(train_best(study, splits, backbone), splits.test).")
+            raise ValueError(
+                'Expected part to be "validation" or a number of folds; "test" came. The test part is looked at once, '
+                "when the search is over: evaluate(train_best(study, splits, backbone), splits.test)."
+            )
         if part != "validation" and not (isinstance(part, int) and part >= 2):
-            raise ValueError(f"Expected part to be \"validation\" or a number of folds from 2; {part!r} came.")
+            raise ValueError(f'Expected part to be "validation" or a number of folds from 2; {part!r} came.')
         if not isinstance(epochs, int) or epochs < 1:
             raise ValueError(f"Expected epochs to be a whole number from 1; {epochs!r} came.")
         for name in ("train", "validation"):
@@ -129,9 +182,10 @@ class Workbench:
         self.trainer = None
         self._features = {}
 
-    def features(self,
-        copies: int = 0,      # augmented copies of each training image
-    ) -> list:                # one (train, validation) pair a fold, each (features, class numbers); augmented copies after the originals
+    def features(
+        self,
+        copies: int = 0,  # augmented copies of each training image
+    ) -> list:  # (train, validation) of each fold, each (features, class numbers); augmented copies come last
         "What heads train on, computed once and kept"
         if copies not in self._features:
             self._features[copies] = self._make_features(copies)
@@ -152,22 +206,42 @@ class Workbench:
         def versions(data, copies=0):
             "Shape (1 + copies, n, features): the images as they are, then the copies"
             plain = np.asarray(extract(self.backbone, data))[None]
-            return np.concatenate([plain, extract(self.backbone, data, views=copies, augment=layer).reshape(copies, *plain.shape[1:])]) if copies else plain
+            return (
+                np.concatenate(
+                    [plain, extract(self.backbone, data, views=copies, augment=layer).reshape(copies, *plain.shape[1:])]
+                )
+                if copies
+                else plain
+            )
 
         train, validation = self.splits.train, self.splits.validation
         if self.part == "validation":
-            return [((versions(train, copies).reshape(-1, self.num_features), train.labels), (versions(validation)[0], validation.labels))]
+            return [
+                (
+                    (versions(train, copies).reshape(-1, self.num_features), train.labels),
+                    (versions(validation)[0], validation.labels),
+                )
+            ]
         both = _joined(train, validation)
         of_all = versions(both, copies)
-        return [((of_all[:, rows].reshape(-1, self.num_features), both.labels[rows]), (of_all[0, others], both.labels[others])) for rows, others in _divide(both, self.part)]
+        return [
+            (
+                (of_all[:, rows].reshape(-1, self.num_features), both.labels[rows]),
+                (of_all[0, others], both.labels[others]),
+            )
+            for rows, others in _divide(both, self.part)
+        ]
 
-    def measure(self,
-        settings: dict,            # see PARAMETERS; what is left out has its default
-        seed: int = 0,             # decides first weights, order and dropout
+    def measure(
+        self,
+        settings: dict,  # see PARAMETERS; what is left out has its default
+        seed: int = 0,  # decides first weights, order and dropout
         epochs: int | None = None,  # those of the workbench by default
-        report: Callable | None = None,  # called with how far the training is and the accuracy and loss until there; what it raises ends it
-    ) -> dict:                     # accuracy and loss on the images that score, where the loss was lowest; and the epoch, from 1
-        "Train once, or once a fold, and say how good it was; `TrialFailed` where the loss is no number or the memory is full"
+        # called with how far the training is and the accuracy and loss until there; what it raises ends it
+        report: Callable | None = None,
+    ) -> dict:  # accuracy and loss on the images that score, where the loss was lowest; and the epoch, from 1
+        """Train once, or once a fold, and say how good it was; `TrialFailed` where the loss is no number or the memory
+        is full"""
         import tensorflow as tf
 
         settings, epochs = complete(settings), epochs or self.epochs
@@ -176,7 +250,11 @@ class Workbench:
         try:
             for number, fold in enumerate(self.features(settings["augment"]) if head_only else self.folds()):
                 one_by_one = report if self.part == "validation" else None
-                results.append(self._head(fold, settings, seed, epochs, one_by_one) if head_only else self._tail(fold, settings, seed, epochs, one_by_one))
+                results.append(
+                    self._head(fold, settings, seed, epochs, one_by_one)
+                    if head_only
+                    else self._tail(fold, settings, seed, epochs, one_by_one)
+                )
                 mean = {name: float(np.mean([result[name] for result in results])) for name in ("accuracy", "loss")}
                 if report and self.part != "validation":
                     report(number + 1, mean)
@@ -215,7 +293,15 @@ class Workbench:
 
         model = build(self.backbone, self.class_names, settings, seed)
         phases = phases_of(settings, list(stages(model)), epochs)
-        fine_tune(model, Splits(train, validation, self.splits.test), phases, batch_size=settings["batch_size"], seed=seed, progress=False, callbacks=[EachEpoch()])
+        fine_tune(
+            model,
+            Splits(train, validation, self.splits.test),
+            phases,
+            batch_size=settings["batch_size"],
+            seed=seed,
+            progress=False,
+            callbacks=[EachEpoch()],
+        )
         return best
 
 
@@ -223,7 +309,11 @@ def _better(best, logs, epoch):
     for name in ("loss", "val_loss"):
         if not math.isfinite(logs[name]):
             raise TrialFailed(f"diverged: {name} was {logs[name]} after epoch {epoch + 1}")
-    return {"loss": logs["val_loss"], "accuracy": logs["val_accuracy"], "epoch": epoch + 1} if logs["val_loss"] < best["loss"] else best
+    return (
+        {"loss": logs["val_loss"], "accuracy": logs["val_accuracy"], "epoch": epoch + 1}
+        if logs["val_loss"] < best["loss"]
+        else best
+    )
 
 
 def _joined(one, other):
@@ -231,7 +321,13 @@ def _joined(one, other):
         images = ImageFiles([*one.images.paths, *other.images.paths])
     else:
         images = np.concatenate([one.images, other.images])
-    return ImageData(images, np.concatenate([one.labels, other.labels]), one.class_names, pd.concat([one.metadata, other.metadata], ignore_index=True), one.name)
+    return ImageData(
+        images,
+        np.concatenate([one.labels, other.labels]),
+        one.class_names,
+        pd.concat([one.metadata, other.metadata], ignore_index=True),
+        one.name,
+    )
 
 
 def _divide(data, folds):
@@ -239,10 +335,16 @@ def _divide(data, folds):
 
     try:
         if "group" in data.metadata and data.metadata["group"].notna().all():
-            return list(StratifiedGroupKFold(folds, shuffle=True, random_state=0).split(data.labels, data.labels, data.metadata["group"]))
+            return list(
+                StratifiedGroupKFold(folds, shuffle=True, random_state=0).split(
+                    data.labels, data.labels, data.metadata["group"]
+                )
+            )
         return list(StratifiedKFold(folds, shuffle=True, random_state=0).split(data.labels, data.labels))
     except ValueError as error:
-        raise ValueError(f"{len(data)} images cannot be divided into {folds} folds: {error} Choose fewer folds.") from error
+        raise ValueError(
+            f"{len(data)} images cannot be divided into {folds} folds: {error} Choose fewer folds."
+        ) from error
 
 # %% ../nbs/lessons/08_hyperparameters.ipynb #code-samplers
 SAMPLERS = ("grid", "random", "tpe", "cma-es", "gp")
@@ -250,14 +352,15 @@ PRUNERS = ("none", "median", "successive halving", "hyperband")
 
 
 def make_sampler(
-    name: str,        # one of SAMPLERS
-    seed: int = 0,    # decides what it draws
-) -> "optuna.samplers.BaseSampler":  # noqa: F821
-    """A sampler of Optuna's that a search can be interrupted with: each trial's draws depend on the seed and its number only
+    name: str,  # one of SAMPLERS
+    seed: int = 0,  # decides what it draws
+) -> "optuna.samplers.BaseSampler":  # for `optuna.create_study`
+    """A sampler of Optuna's that a search can be interrupted with: each trial's draws depend on the seed and its number
+    only
 
-    Sources: TPE, Bergstra et al., Algorithms for Hyper-Parameter Optimization, 2011; CMA-ES, Hansen & Ostermeier, 2001; "gp",
-    Gaussian process with logarithmic expected improvement, Ament et al., 2023, which needs PyTorch. Raises `ValueError` for
-    another name, or without PyTorch.
+    Sources: TPE, Bergstra et al., Algorithms for Hyper-Parameter Optimization, 2011; CMA-ES, Hansen & Ostermeier, 2001;
+    "gp", Gaussian process with logarithmic expected improvement, Ament et al., 2023, which needs PyTorch. Raises
+    `ValueError` for another name, or without PyTorch.
     """
     import importlib.util
 
@@ -266,25 +369,34 @@ def make_sampler(
     samplers = optuna.samplers
     _one_of("sampler", name, SAMPLERS)
     if name == "gp" and importlib.util.find_spec("torch") is None:
-        raise ValueError("Optuna's Gaussian process needs PyTorch, which is not here: `pip install torch` installs it. \"tpe\" and \"cma-es\" need nothing more.")
+        raise ValueError(
+            'Optuna\'s Gaussian process needs PyTorch, which is not here: `pip install torch` installs it. "tpe" and '
+            '"cma-es" need nothing more.'
+        )
     make = {
         "grid": lambda seed: samplers.BruteForceSampler(seed=seed),
         "random": lambda seed: samplers.RandomSampler(seed=seed),
         "tpe": lambda seed: samplers.TPESampler(seed=seed, multivariate=True, group=True),
-        "cma-es": lambda seed: samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False, independent_sampler=samplers.RandomSampler(seed=seed)),
-        "gp": lambda seed: samplers.GPSampler(seed=seed, warn_independent_sampling=False, independent_sampler=samplers.RandomSampler(seed=seed)),
+        "cma-es": lambda seed: samplers.CmaEsSampler(
+            seed=seed, warn_independent_sampling=False, independent_sampler=samplers.RandomSampler(seed=seed)
+        ),
+        "gp": lambda seed: samplers.GPSampler(
+            seed=seed, warn_independent_sampling=False, independent_sampler=samplers.RandomSampler(seed=seed)
+        ),
     }[name]
     with quiet_optuna():
         return seeded_sampler(make, seed)
 
 
 def make_pruner(
-    name: str,      # one of PRUNERS
-    steps: int,     # how often a trial reports
-) -> "optuna.pruners.BasePruner":  # noqa: F821
-    """A pruner of Optuna's; "median" looks at each third of the steps only, for among trials that are all good half would end at every look
+    name: str,  # one of PRUNERS
+    steps: int,  # how often a trial reports
+) -> "optuna.pruners.BasePruner":  # for `optuna.create_study`
+    """A pruner of Optuna's; "median" looks at each third of the steps only, for among trials that are all good half
+    would end at every look
 
-    Sources: successive halving, Jamieson & Talwalkar, 2016; Hyperband, Li et al., 2018. Raises `ValueError` for another name.
+    Sources: successive halving, Jamieson & Talwalkar, 2016; Hyperband, Li et al., 2018. Raises `ValueError` for another
+    name.
     """
     import optuna
 
@@ -292,7 +404,9 @@ def make_pruner(
     _one_of("pruner", name, PRUNERS)
     return {
         "none": pruners.NopPruner,
-        "median": lambda: pruners.MedianPruner(n_startup_trials=10, n_warmup_steps=max(1, steps // 3), interval_steps=max(1, steps // 3)),
+        "median": lambda: pruners.MedianPruner(
+            n_startup_trials=10, n_warmup_steps=max(1, steps // 3), interval_steps=max(1, steps // 3)
+        ),
         "successive halving": lambda: pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3),
         "hyperband": lambda: pruners.HyperbandPruner(min_resource=1, max_resource=steps, reduction_factor=3),
     }[name]()
@@ -301,39 +415,45 @@ def make_pruner(
 def _one_of(what, name, allowed):
     if name not in allowed:
         near = difflib.get_close_matches(str(name).lower(), allowed, n=1, cutoff=0.4)
-        raise ValueError(f"Expected {what} to be one of {', '.join(allowed)}; {name!r} came." + (f" Did you mean {near[0]!r}?" if near else ""))
+        raise ValueError(
+            f"Expected {what} to be one of {', '.join(allowed)}; {name!r} came."
+            + (f" Did you mean {near[0]!r}?" if near else "")
+        )
 
 # %% ../nbs/lessons/08_hyperparameters.ipynb #code-search
 def search(
-    splits: Splits,                 # its train and validation parts are used, never its test part
-    backbone: Backbone,             # from load_backbone
-    space: dict | None = None,      # what may be tried, see parse_space and PARAMETERS; HEAD_SPACE by default
-    sampler="tpe",                  # one of SAMPLERS, or an Optuna sampler
-    pruner="hyperband",             # one of PRUNERS, or an Optuna pruner
-    n_trials: int | None = None,    # trials of the study in the end; 30 where no seconds are given
-    seconds: float | None = None,   # no trial starts after so many; what the features take comes before
-    storage=None,                   # where the trials are kept, see open_storage; a journal file in the cache folder by default
-    seed: int = 0,                  # decides what is tried, and first weights and order in each trial
+    splits: Splits,  # its train and validation parts are used, never its test part
+    backbone: Backbone,  # from load_backbone
+    space: dict | None = None,  # what may be tried, see parse_space and PARAMETERS; HEAD_SPACE by default
+    sampler="tpe",  # one of SAMPLERS, or an Optuna sampler
+    pruner="hyperband",  # one of PRUNERS, or an Optuna pruner
+    n_trials: int | None = None,  # trials of the study in the end; 30 where no seconds are given
+    seconds: float | None = None,  # no trial starts after so many; what the features take comes before
+    storage=None,  # where the trials are kept, see open_storage; a journal file in the cache folder by default
+    seed: int = 0,  # decides what is tried, and first weights and order in each trial
     *,
-    study: str | None = None,       # name of the study; by default made from what is searched, so that the same call goes on
-    epochs: int = 10,               # of each trial
-    score: str = "accuracy",        # what is to be high ("accuracy") or low ("loss")
+    study: str | None = None,  # name of the study; by default made from what is searched, so that the same call goes on
+    epochs: int = 10,  # of each trial
+    score: str = "accuracy",  # what is to be high ("accuracy") or low ("loss")
     part: str | int = "validation",  # what scores: "validation", or a number of folds over both parts
-    stop: "threading.Event | None" = None,  # noqa: F821  set, from a button or another thread, it ends the search after the trial
-    progress: bool | None = None,   # show a bar; None: unless nobody is watching
-) -> "optuna.Study":                # noqa: F821
+    stop: "threading.Event | None" = None,  # set, from a button or another thread, it ends the search after the trial
+    progress: bool | None = None,  # show a bar; None: unless nobody is watching
+) -> "optuna.Study":  # the study
     """Search for the settings of a classifier, on features that all trials share
 
-    What is done is kept at once: an interrupted search goes on where it was, and the same call on another machine with the same
-    storage helps. Ctrl-C ends it and gives what there is. Raises `ValueError` before the first trial for a space, sampler,
-    pruner, storage, or part that cannot be meant, a study of another search, or less time than a trial takes.
+    What is done is kept at once: an interrupted search goes on where it was, and the same call on another machine with
+    the same storage helps. Ctrl-C ends it and gives what there is. Raises `ValueError` before the first trial for a
+    space, sampler, pruner, storage, or part that cannot be meant, a study of another search, or less time than a trial
+    takes.
     """
     import optuna
 
     known = PARAMETERS | {"cut": names(["head", *reversed(backbone.cut_points)], "head")}
     entries = parse_space(HEAD_SPACE if space is None else space, known)
     if {"recipe", "cut"} <= _names(entries):
-        raise ValueError("Expected a recipe or a cut in the space, not both: each says what trains. Leave one of them out.")
+        raise ValueError(
+            "Expected a recipe or a cut in the space, not both: each says what trains. Leave one of them out."
+        )
     _one_of("score", score, ("accuracy", "loss"))
     for name, value in (("n_trials", n_trials), ("seconds", seconds)):
         if value is not None and not (isinstance(value, (int, float) if name == "seconds" else int) and value > 0):
@@ -343,14 +463,28 @@ def search(
     if sampler == "grid":
         entries = discretised(entries, levels_within(entries, n_trials or 50))
         n_trials = min(n_trials or math.inf, sum(1 for _ in combinations(entries)))
-    about = {"space": describe(entries), "images": digest(image_digest(splits.train), image_digest(splits.validation), splits.train.labels, splits.validation.labels),
-             "backbone": digest(backbone.name, backbone.image_size, backbone.model.get_weights()), "epochs": epochs, "score": score, "part": part}
+    about = {
+        "space": describe(entries),
+        "images": digest(
+            image_digest(splits.train), image_digest(splits.validation), splits.train.labels, splits.validation.labels
+        ),
+        "backbone": digest(backbone.name, backbone.image_size, backbone.model.get_weights()),
+        "epochs": epochs,
+        "score": score,
+        "part": part,
+    }
     sampler_of = make_sampler(sampler, seed) if isinstance(sampler, str) else sampler
     pruner_of = make_pruner(pruner, epochs if part == "validation" else part) if isinstance(pruner, str) else pruner
     name = study or "search-" + digest(str(sorted(about.items())), str(sampler), str(pruner), seed)[:12]
     with quiet_optuna():
-        found = optuna.create_study(storage=open_storage(storage), study_name=name, load_if_exists=True, sampler=sampler_of, pruner=pruner_of,
-                                    direction="maximize" if score == "accuracy" else "minimize")
+        found = optuna.create_study(
+            storage=open_storage(storage),
+            study_name=name,
+            load_if_exists=True,
+            sampler=sampler_of,
+            pruner=pruner_of,
+            direction="maximize" if score == "accuracy" else "minimize",
+        )
     _same_search(found, about)
     if count_done(found) >= (n_trials or math.inf):
         return found
@@ -380,7 +514,9 @@ def _workbench(*what):
 def _names(entries):
     found = set()
     for entry in entries:
-        found |= {entry.name} | (set().union(*map(_names, entry.branches.values())) if isinstance(entry, Choice) else set())
+        found |= {entry.name} | (
+            set().union(*map(_names, entry.branches.values())) if isinstance(entry, Choice) else set()
+        )
     return found
 
 
@@ -391,7 +527,10 @@ def _same_search(study, about):
         return
     other = [name for name in about if known.get(name) != about[name]]
     if other:
-        raise ValueError(f"Expected the study {study.study_name!r} to be this search; it has other {', '.join(other)}. Give it another name with study=…, or make the call that it began with.")
+        raise ValueError(
+            f"Expected the study {study.study_name!r} to be this search; it has other {', '.join(other)}. Give it "
+            "another name with study=…, or make the call that it began with."
+        )
 
 
 def _probe(bench, entries, seconds):
@@ -406,7 +545,10 @@ def _probe(bench, entries, seconds):
             pass
         took = (time.perf_counter() - started) * bench.epochs / epochs
     if took > seconds:
-        raise ValueError(f"One trial takes about {took:.1f} s here, and seconds={seconds:g} is less. Allow more seconds, or fewer epochs.")
+        raise ValueError(
+            f"One trial takes about {took:.1f} s here, and seconds={seconds:g} is less. Allow more seconds, or fewer "
+            "epochs."
+        )
 
 
 def _middle(entry):
@@ -442,35 +584,55 @@ def _objective(bench, entries, score, seed, prunes):
 
 # %% ../nbs/lessons/08_hyperparameters.ipynb #code-best
 def best_settings(
-    study: "optuna.Study",   # noqa: F821  from search
-) -> dict:                   # see PARAMETERS
-    "The settings of the best trial, with the defaults of what was not searched; `ValueError` where no trial is complete"
+    study: "optuna.Study",  # from search
+) -> dict:  # see PARAMETERS
+    """The settings of the best trial, with the defaults of what was not searched; `ValueError` where no trial is
+    complete"""
     if best_value(study) is None:
-        raise ValueError("Expected a study with a complete trial; this one has none. `tlcourse.trials.failures(study)` says why trials failed.")
+        raise ValueError(
+            "Expected a study with a complete trial; this one has none. `tlcourse.trials.failures(study)` says why "
+            "trials failed."
+        )
     return complete(study.best_trial.user_attrs["settings"])
 
 
 def train_best(
-    study: "optuna.Study",   # noqa: F821  from search
-    splits: Splits,          # its train and validation parts are used
-    backbone: Backbone,      # that of the search
-    seed: int = 0,           # decides first weights and order
-) -> "keras.Model":          # noqa: F821  the whole classifier, from pixels to probabilities
+    study: "optuna.Study",  # from search
+    splits: Splits,  # its train and validation parts are used
+    backbone: Backbone,  # that of the search
+    seed: int = 0,  # decides first weights and order
+) -> "keras.Model":  # the whole classifier, from pixels to probabilities
     "The best trial once more, as a model to keep"
     settings = best_settings(study)
     model = build(backbone, splits.train.class_names, settings, seed)
-    fine_tune(model, splits, phases_of(settings, list(stages(model)), study.user_attrs["search"]["epochs"]), batch_size=settings["batch_size"], seed=seed, progress=False)
+    fine_tune(
+        model,
+        splits,
+        phases_of(settings, list(stages(model)), study.user_attrs["search"]["epochs"]),
+        batch_size=settings["batch_size"],
+        seed=seed,
+        progress=False,
+    )
     return model
 
 
 def trials_table(
-    study: "optuna.Study",   # noqa: F821  from search
-) -> pd.DataFrame:           # one row a trial, the best first: state, value, accuracy, loss, epoch, seconds, and its parameters
+    study: "optuna.Study",  # from search
+) -> pd.DataFrame:  # one row a trial, the best first: state, value, accuracy, loss, epoch, seconds, and its parameters
     "The trials of a study"
     rows = []
     for trial in study.get_trials(deepcopy=False):
         seconds = trial.duration.total_seconds() if trial.duration else np.nan
-        rows.append({"trial": trial.number, "state": trial.state.name.lower(), "value": trial.value, **{name: trial.user_attrs.get(name) for name in ("accuracy", "loss", "epoch")}, "seconds": seconds, **trial.params})
+        rows.append(
+            {
+                "trial": trial.number,
+                "state": trial.state.name.lower(),
+                "value": trial.value,
+                **{name: trial.user_attrs.get(name) for name in ("accuracy", "loss", "epoch")},
+                "seconds": seconds,
+                **trial.params,
+            }
+        )
     table = pd.DataFrame(rows, columns=None if rows else ["trial", "state", "value"]).set_index("trial")
     finished = table["state"].map({"complete": 0, "pruned": 1}).fillna(2)
     value = -table["value"].astype(float) if study.direction.name == "MAXIMIZE" else table["value"].astype(float)
@@ -482,9 +644,14 @@ _states = {"COMPLETE": ("#0072B2", "o"), "PRUNED": ("#999999", "x")}
 
 def _finished(study, least=2):
     "The trials with a value, the worst first"
-    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state.name in _states and trial.value is not None]
+    trials = [
+        trial for trial in study.get_trials(deepcopy=False) if trial.state.name in _states and trial.value is not None
+    ]
     if sum(trial.state.name == "COMPLETE" for trial in trials) < least:
-        raise ValueError(f"Expected a study with {least} complete trials or more to draw; this one has {sum(trial.state.name == 'COMPLETE' for trial in trials)}.")
+        raise ValueError(
+            f"Expected a study with {least} complete trials or more to draw; this one has "
+            f"{sum(trial.state.name == 'COMPLETE' for trial in trials)}."
+        )
     return sorted(trials, key=lambda trial: trial.value, reverse=study.direction.name == "MINIMIZE")
 
 
@@ -496,7 +663,9 @@ def _parameter(trials, name):
         raise ValueError(f"Expected a parameter of the study; {name!r} came. Its parameters are {', '.join(near)}.")
     distribution = having[0].distributions[name]
     if hasattr(distribution, "choices"):
-        return distribution, [distribution.choices.index(trial.params[name]) if name in trial.params else np.nan for trial in trials]
+        return distribution, [
+            distribution.choices.index(trial.params[name]) if name in trial.params else np.nan for trial in trials
+        ]
     return distribution, [float(trial.params[name]) if name in trial.params else np.nan for trial in trials]
 
 
@@ -504,7 +673,12 @@ def _scale(axis, which, name, distribution):
     "Set up the x or y axis for a parameter"
     axis.set(**{f"{which}label": name})
     if hasattr(distribution, "choices"):
-        axis.set(**{f"{which}ticks": range(len(distribution.choices)), f"{which}ticklabels": list(map(str, distribution.choices))})
+        axis.set(
+            **{
+                f"{which}ticks": range(len(distribution.choices)),
+                f"{which}ticklabels": list(map(str, distribution.choices)),
+            }
+        )
     elif distribution.log:
         axis.set(**{f"{which}scale": "log"})
 
@@ -514,8 +688,8 @@ def _score_name(study):
 
 # %% ../nbs/lessons/08_hyperparameters.ipynb #code-draw
 def draw_history(
-    study: "optuna.Study",   # noqa: F821  from search
-) -> "matplotlib.figure.Figure":  # noqa: F821
+    study: "optuna.Study",  # from search
+) -> "matplotlib.figure.Figure":  # the figure
     "What each trial was worth, and the best so far"
     import matplotlib.pyplot as plt
 
@@ -525,10 +699,25 @@ def draw_history(
     for state, (colour, marker) in _states.items():
         these = [trial for trial in trials if trial.state.name == state]
         if these:
-            axis.scatter([trial.number for trial in these], [trial.value for trial in these], color=colour, marker=marker, s=22, label=text(f"tuning: {state.lower()}"))
+            axis.scatter(
+                [trial.number for trial in these],
+                [trial.value for trial in these],
+                color=colour,
+                marker=marker,
+                s=22,
+                label=text(f"tuning: {state.lower()}"),
+            )
     complete_ones = [trial for trial in trials if trial.state.name == "COMPLETE"]
-    best = (np.maximum if study.direction.name == "MAXIMIZE" else np.minimum).accumulate([trial.value for trial in complete_ones])
-    axis.step([trial.number for trial in complete_ones], best, where="post", color="#D55E00", label=text("tuning: best so far"))
+    best = (np.maximum if study.direction.name == "MAXIMIZE" else np.minimum).accumulate(
+        [trial.value for trial in complete_ones]
+    )
+    axis.step(
+        [trial.number for trial in complete_ones],
+        best,
+        where="post",
+        color="#D55E00",
+        label=text("tuning: best so far"),
+    )
     axis.set(xlabel=text("tuning: trial"), ylabel=_score_name(study), title=text("tuning: history", count=len(trials)))
     axis.grid(alpha=0.3)
     axis.legend(frameon=False, fontsize=8)
@@ -536,20 +725,23 @@ def draw_history(
 
 
 def importance(
-    study: "optuna.Study",   # noqa: F821  from search
-) -> pd.Series:              # the most important first; they sum to 1
-    "The share of the variation of the score that each parameter explains, of those in all complete trials (fANOVA, Hutter et al., 2014)"
+    study: "optuna.Study",  # from search
+) -> pd.Series:  # the most important first; they sum to 1
+    """The share of the variation of the score that each parameter explains, of those in all complete trials (fANOVA,
+    Hutter et al., 2014)"""
     import optuna
 
     _finished(study)
     with quiet_optuna():
-        shares = optuna.importance.get_param_importances(study, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0))
+        shares = optuna.importance.get_param_importances(
+            study, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0)
+        )
     return pd.Series(shares, name="importance").sort_values(ascending=False)
 
 
 def draw_importance(
-    study: "optuna.Study",   # noqa: F821  from search
-) -> "matplotlib.figure.Figure":  # noqa: F821
+    study: "optuna.Study",  # from search
+) -> "matplotlib.figure.Figure":  # the figure
     "What `importance` gives, as bars"
     import matplotlib.pyplot as plt
 
@@ -558,14 +750,18 @@ def draw_importance(
     plt.close(figure)
     bars = axis.barh(shares.index, shares, color="#0072B2")
     axis.bar_label(bars, fmt="{:.2f}", padding=3, fontsize=8)
-    axis.set(xlabel=text("tuning: importance axis"), xlim=(0, 1.1 * max(shares.max(), 1e-9)), title=text("tuning: importance"))
+    axis.set(
+        xlabel=text("tuning: importance axis"),
+        xlim=(0, 1.1 * max(shares.max(), 1e-9)),
+        title=text("tuning: importance"),
+    )
     return figure
 
 
 def draw_parallel(
-    study: "optuna.Study",                # noqa: F821  from search
-    parameters: Sequence | None = None,   # names; those that are in all trials by default
-) -> "matplotlib.figure.Figure":          # noqa: F821
+    study: "optuna.Study",  # from search
+    parameters: Sequence | None = None,  # names; those that are in all trials by default
+) -> "matplotlib.figure.Figure":  # the figure
     "Each trial as a line through its values, the better the darker"
     import matplotlib.pyplot as plt
 
@@ -575,48 +771,90 @@ def draw_parallel(
     figure, axis = plt.subplots(figsize=(1.6 + 1.3 * len(parameters), 3.8), layout="constrained")
     plt.close(figure)
     values = np.array([trial.value for trial in trials])
-    colours = plt.matplotlib.cm.ScalarMappable(plt.Normalize(values.min(), values.max()), "viridis_r" if study.direction.name == "MAXIMIZE" else "viridis")
+    colours = plt.matplotlib.cm.ScalarMappable(
+        plt.Normalize(values.min(), values.max()), "viridis_r" if study.direction.name == "MAXIMIZE" else "viridis"
+    )
     heights = []
     for place, name in enumerate(parameters):
         distribution, positions = _parameter(trials, name)
-        ends = (0, max(1, len(distribution.choices) - 1)) if hasattr(distribution, "choices") else (distribution.low, distribution.high)
+        ends = (
+            (0, max(1, len(distribution.choices) - 1))
+            if hasattr(distribution, "choices")
+            else (distribution.low, distribution.high)
+        )
         log = getattr(distribution, "log", False)
         bend = np.log if log else np.asarray
         heights.append((bend(np.array(positions, float)) - bend(ends[0])) / (bend(ends[1]) - bend(ends[0])))
-        marks = {index / ends[1]: str(choice) for index, choice in enumerate(distribution.choices)} if hasattr(distribution, "choices") else {0: f"{ends[0]:g}", 1: f"{ends[1]:g}"}
+        marks = (
+            {index / ends[1]: str(choice) for index, choice in enumerate(distribution.choices)}
+            if hasattr(distribution, "choices")
+            else {0: f"{ends[0]:g}", 1: f"{ends[1]:g}"}
+        )
         axis.axvline(place, color="black", linewidth=0.8)
         for height, words in marks.items():
-            axis.text(place + 0.03, height, words, fontsize=8, va="center", bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5})
+            axis.text(
+                place + 0.03,
+                height,
+                words,
+                fontsize=8,
+                va="center",
+                bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5},
+            )
     for row, trial in enumerate(trials):
-        axis.plot(range(len(parameters)), [height[row] for height in heights], color=colours.to_rgba(trial.value), alpha=0.75, linewidth=1.2)
-    axis.set(xticks=range(len(parameters)), xticklabels=parameters, yticks=[], ylim=(-0.08, 1.08), title=text("tuning: parallel", count=len(trials)))
+        axis.plot(
+            range(len(parameters)),
+            [height[row] for height in heights],
+            color=colours.to_rgba(trial.value),
+            alpha=0.75,
+            linewidth=1.2,
+        )
+    axis.set(
+        xticks=range(len(parameters)),
+        xticklabels=parameters,
+        yticks=[],
+        ylim=(-0.08, 1.08),
+        title=text("tuning: parallel", count=len(trials)),
+    )
     axis.spines[["top", "right", "left", "bottom"]].set_visible(False)
     figure.colorbar(colours, ax=axis, label=_score_name(study))
     return figure
 
 
 def draw_slice(
-    study: "optuna.Study",                # noqa: F821  from search
-    parameters: Sequence | None = None,   # names; all by default
-    columns: int = 3,                     # plots a row
-) -> "matplotlib.figure.Figure":          # noqa: F821
+    study: "optuna.Study",  # from search
+    parameters: Sequence | None = None,  # names; all by default
+    columns: int = 3,  # plots a row
+) -> "matplotlib.figure.Figure":  # the figure
     "The score against each parameter"
     import matplotlib.pyplot as plt
 
     trials = _finished(study, 1)
-    parameters = list(dict.fromkeys(name for trial in trials for name in trial.params)) if parameters is None else list(parameters)
+    parameters = (
+        list(dict.fromkeys(name for trial in trials for name in trial.params))
+        if parameters is None
+        else list(parameters)
+    )
     columns = min(columns, len(parameters))
     rows = -(-len(parameters) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(2.7 * columns, 2.3 * rows + 0.4), sharey=True, squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(2.7 * columns, 2.3 * rows + 0.4), sharey=True, squeeze=False, layout="constrained"
+    )
     plt.close(figure)
-    for axis in axes.flat[len(parameters):]:
+    for axis in axes.flat[len(parameters) :]:
         axis.axis("off")
     for axis, name in zip(axes.flat, parameters):
         distribution, positions = _parameter(trials, name)
         for state, (colour, marker) in _states.items():
             chosen = [row for row, trial in enumerate(trials) if trial.state.name == state]
             if chosen:
-                axis.scatter([positions[row] for row in chosen], [trials[row].value for row in chosen], color=colour, marker=marker, s=16, label=text(f"tuning: {state.lower()}"))
+                axis.scatter(
+                    [positions[row] for row in chosen],
+                    [trials[row].value for row in chosen],
+                    color=colour,
+                    marker=marker,
+                    s=16,
+                    label=text(f"tuning: {state.lower()}"),
+                )
         _scale(axis, "x", name, distribution)
         axis.grid(alpha=0.3)
     axes[0, 0].legend(frameon=False, fontsize=7)
@@ -626,22 +864,34 @@ def draw_slice(
 
 
 def draw_surface(
-    study: "optuna.Study",   # noqa: F821  from search
-    x: str,                  # a parameter with a range
-    y: str,                  # another one
-) -> "matplotlib.figure.Figure":  # noqa: F821
+    study: "optuna.Study",  # from search
+    x: str,  # a parameter with a range
+    y: str,  # another one
+) -> "matplotlib.figure.Figure":  # the figure
     "The score over two parameters, interpolated between the points that were tried, which are drawn on it"
     import matplotlib.pyplot as plt
 
-    trials = [trial for trial in _finished(study, 4) if trial.state.name == "COMPLETE" and x in trial.params and y in trial.params]
+    trials = [
+        trial
+        for trial in _finished(study, 4)
+        if trial.state.name == "COMPLETE" and x in trial.params and y in trial.params
+    ]
     (horizontal, across), (vertical, up) = _parameter(trials, x), _parameter(trials, y)
     values = [trial.value for trial in trials]
     figure, axis = plt.subplots(figsize=(5.6, 4.2), layout="constrained")
     plt.close(figure)
     # the triangles between the points belong to the scale on which they were searched
-    places = [np.log(value) if getattr(distribution, "log", False) else np.asarray(value, float) for distribution, value in ((horizontal, across), (vertical, up))]
+    places = [
+        np.log(value) if getattr(distribution, "log", False) else np.asarray(value, float)
+        for distribution, value in ((horizontal, across), (vertical, up))
+    ]
     triangles = plt.matplotlib.tri.Triangulation(*places)
-    filled = axis.tricontourf(plt.matplotlib.tri.Triangulation(across, up, triangles.triangles), values, levels=12, cmap="viridis" if study.direction.name == "MAXIMIZE" else "viridis_r")
+    filled = axis.tricontourf(
+        plt.matplotlib.tri.Triangulation(across, up, triangles.triangles),
+        values,
+        levels=12,
+        cmap="viridis" if study.direction.name == "MAXIMIZE" else "viridis_r",
+    )
     axis.scatter(across, up, c="white", edgecolors="black", s=26)
     best = int(np.argmax(values) if study.direction.name == "MAXIMIZE" else np.argmin(values))
     axis.scatter(across[best], up[best], c="#D55E00", edgecolors="black", marker="*", s=170, label=text("tuning: best"))
@@ -655,9 +905,11 @@ def draw_surface(
 # %% ../nbs/lessons/08_hyperparameters.ipynb #code-contest
 class Contest:
     "A hidden surface and three who look for its top, a try each in turn: you, random search and TPE"
-    def __init__(self,
+
+    def __init__(
+        self,
         surface: pd.DataFrame,  # the score; columns: values of one parameter, rows: values of the other
-        seed: int = 0,          # decides what the other two try
+        seed: int = 0,  # decides what the other two try
     ):
         import optuna
 
@@ -665,22 +917,37 @@ class Contest:
         self.tries = {"you": [], "random": [], "tpe": []}
         with quiet_optuna():
             # TPE with four random tries to begin with in place of ten, and others than those of random search
-            samplers = make_sampler("random", seed), seeded_sampler(lambda number: optuna.samplers.TPESampler(n_startup_trials=4, seed=number), seed + 1)
-            self._studies = {name: optuna.create_study(direction="maximize", sampler=sampler) for name, sampler in zip(("random", "tpe"), samplers)}
+            samplers = (
+                make_sampler("random", seed),
+                seeded_sampler(lambda number: optuna.samplers.TPESampler(n_startup_trials=4, seed=number), seed + 1),
+            )
+            self._studies = {
+                name: optuna.create_study(direction="maximize", sampler=sampler)
+                for name, sampler in zip(("random", "tpe"), samplers)
+            }
 
-    def pick(self,
-        column,         # a value of the surface's columns
-        row,            # a value of its rows
-    ) -> float:         # the score there
+    def pick(
+        self,
+        column,  # a value of the surface's columns
+        row,  # a value of its rows
+    ) -> float:  # the score there
         "Your next try; the other two make one as well. `ValueError` for a place that is not on the surface"
         if column not in self.surface.columns or row not in self.surface.index:
-            raise ValueError(f"Expected a column from {list(self.surface.columns)} and a row from {list(self.surface.index)}; {column!r} and {row!r} came.")
+            raise ValueError(
+                f"Expected a column from {list(self.surface.columns)} and a row from {list(self.surface.index)}; "
+                f"{column!r} and {row!r} came."
+            )
         rows, columns = self.surface.shape
         self._note("you", list(self.surface.columns).index(column), list(self.surface.index).index(row))
         with quiet_optuna():
             for name, study in self._studies.items():
                 trial = study.ask()
-                study.tell(trial, self._note(name, trial.suggest_int("column", 0, columns - 1), trial.suggest_int("row", 0, rows - 1)))
+                study.tell(
+                    trial,
+                    self._note(
+                        name, trial.suggest_int("column", 0, columns - 1), trial.suggest_int("row", 0, rows - 1)
+                    ),
+                )
         return self.tries["you"][-1][2]
 
     def _note(self, name, column, row):
@@ -691,12 +958,19 @@ class Contest:
     def standing(self) -> pd.DataFrame:  # one row a player: tries, best, and what is missing to the top
         "Who has found what"
         best = {name: max((value for *_, value in tries), default=np.nan) for name, tries in self.tries.items()}
-        return pd.DataFrame({"tries": {name: len(tries) for name, tries in self.tries.items()}, "best": best, "missing": {name: self.surface.to_numpy().max() - value for name, value in best.items()}})
+        return pd.DataFrame(
+            {
+                "tries": {name: len(tries) for name, tries in self.tries.items()},
+                "best": best,
+                "missing": {name: self.surface.to_numpy().max() - value for name, value in best.items()},
+            }
+        )
 
-    def draw(self,
-        reveal: bool = False,   # show the surface
-        figure: "matplotlib.figure.Figure | None" = None,  # noqa: F821  what to draw into; a new one of pyplot by default
-    ) -> "matplotlib.figure.Figure":  # noqa: F821
+    def draw(
+        self,
+        reveal: bool = False,  # show the surface
+        figure: "matplotlib.figure.Figure | None" = None,  # what to draw into; a new one of pyplot by default
+    ) -> "matplotlib.figure.Figure":  # the figure
         "Where the three have looked; the surface below only where it is asked for"
         figure = blank_figure((6.4, 4.0), figure)
         axis = figure.subplots()
@@ -704,11 +978,30 @@ class Contest:
         shown = self.surface if reveal else self.surface * np.nan
         axis.set_facecolor("#eeeeee")
         image = axis.imshow(shown, origin="lower", aspect="auto", cmap="viridis", vmin=low, vmax=high)
-        so_far = {name: list(tries) for name, tries in self.tries.items()}  # a thread may draw while the next one is made
-        for (name, tries), (shift, marker, colour) in zip(so_far.items(), [(-0.25, "o", "#D55E00"), (0.0, "s", "#56B4E9"), (0.25, "^", "#F0E442")]):
-            axis.scatter([column + shift for column, *_ in tries], [row for _, row, _ in tries], c=colour, marker=marker, s=45, edgecolors="black", label=text(f"contest: {name}"))
-        axis.set(xticks=range(self.surface.shape[1]), yticks=range(self.surface.shape[0]), xlim=(-0.5, self.surface.shape[1] - 0.5), ylim=(-0.5, self.surface.shape[0] - 0.5),
-                 xlabel=self.surface.columns.name, ylabel=self.surface.index.name, title=text("contest: title", count=len(so_far["you"])))
+        so_far = {
+            name: list(tries) for name, tries in self.tries.items()
+        }  # a thread may draw while the next one is made
+        for (name, tries), (shift, marker, colour) in zip(
+            so_far.items(), [(-0.25, "o", "#D55E00"), (0.0, "s", "#56B4E9"), (0.25, "^", "#F0E442")]
+        ):
+            axis.scatter(
+                [column + shift for column, *_ in tries],
+                [row for _, row, _ in tries],
+                c=colour,
+                marker=marker,
+                s=45,
+                edgecolors="black",
+                label=text(f"contest: {name}"),
+            )
+        axis.set(
+            xticks=range(self.surface.shape[1]),
+            yticks=range(self.surface.shape[0]),
+            xlim=(-0.5, self.surface.shape[1] - 0.5),
+            ylim=(-0.5, self.surface.shape[0] - 0.5),
+            xlabel=self.surface.columns.name,
+            ylabel=self.surface.index.name,
+            title=text("contest: title", count=len(so_far["you"])),
+        )
         axis.set_xticklabels([f"{value:.2g}" for value in self.surface.columns], rotation=45)
         axis.set_yticklabels([f"{value:.2g}" for value in self.surface.index])
         axis.legend(loc="upper left", bbox_to_anchor=(0, -0.3), ncols=3, frameon=False, fontsize=8)
@@ -718,21 +1011,35 @@ class Contest:
 
 def beat_the_tuner(
     surface: pd.DataFrame,  # as for Contest
-    seed: int = 0,          # decides what the other two try
-) -> "tlcourse.widget_parts.Bench":  # noqa: F821
+    seed: int = 0,  # decides what the other two try
+) -> "tlcourse.widget_parts.Bench":  # a widget; `wait()` until what was asked for is drawn
     "Two sliders and a button: try a place, see what random search and TPE have found by then, and lift the curtain"
     import ipywidgets as widgets
 
     from tlcourse.widget_parts import Answer, Bench, button
 
     contest = Contest(surface, seed)
-    column, row = (widgets.SelectionSlider(options=[(f"{value:.2g}", value) for value in values], description=str(values.name),
-                                           style={"description_width": "10em"}, layout={"width": "34em"}) for values in (surface.columns, surface.index))
-    attempt, reveal = button("contest: try", "crosshairs", "success"), widgets.ToggleButton(description=text("contest: reveal"), tooltip=text("contest: reveal tip"), icon="eye")
+    column, row = (
+        widgets.SelectionSlider(
+            options=[(f"{value:.2g}", value) for value in values],
+            description=str(values.name),
+            style={"description_width": "10em"},
+            layout={"width": "34em"},
+        )
+        for values in (surface.columns, surface.index)
+    )
+    attempt, reveal = (
+        button("contest: try", "crosshairs", "success"),
+        widgets.ToggleButton(description=text("contest: reveal"), tooltip=text("contest: reveal tip"), icon="eye"),
+    )
 
     def reply(revealed):
         best = contest.standing()["best"]
-        words = " · ".join(text("contest: best", name=text(f"contest: {name}"), best=value) for name, value in best.items()) if contest.tries["you"] else text("contest: start")
+        words = (
+            " · ".join(text("contest: best", name=text(f"contest: {name}"), best=value) for name, value in best.items())
+            if contest.tries["you"]
+            else text("contest: start")
+        )
         return Answer(lambda figure: contest.draw(revealed, figure), words)
 
     def tried(_):

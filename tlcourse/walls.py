@@ -22,20 +22,22 @@ from pathlib import Path
 @dataclass(frozen=True)
 class Limits:
     "What a submission may take"
-    cell_seconds: float = 60.0      # one cell of the notebook
-    call_seconds: float = 60.0      # one call of an answer
+
+    cell_seconds: float = 60.0  # one cell of the notebook
+    call_seconds: float = 60.0  # one call of an answer
     notebook_seconds: float = 600.0  # the whole notebook with all its checks
-    memory_mb: int = 6144           # address space; TensorFlow alone takes 2 GB
-    file_mb: int = 64               # one file, and all files together four times that
+    memory_mb: int = 6144  # address space; TensorFlow alone takes 2 GB
+    file_mb: int = 64  # one file, and all files together four times that
 
 
 @dataclass(frozen=True)
 class Isolation:
     "Which walls stand, each True or False"
-    network: bool = False    # no network at all, not even this machine's
-    files: bool = False      # the disk is read-only
+
+    network: bool = False  # no network at all, not even this machine's
+    files: bool = False  # the disk is read-only
     processes: bool = False  # other processes are out of sight
-    calls: bool = False      # signals, new processes and sockets are refused
+    calls: bool = False  # signals, new processes and sockets are refused
 
     def __str__(self):
         missing = [name for name, stands in asdict(self).items() if not stands]
@@ -56,10 +58,14 @@ def _namespaces(libc, work, size_mb):
     _failed(libc.unshare(_NEWUSER | _NEWNS | _NEWNET | _NEWPID | _NEWIPC | _NEWUTS))
     for name, line in (("setgroups", "deny"), ("uid_map", f"1000 {user} 1"), ("gid_map", f"1000 {group} 1")):
         Path("/proc/self", name).write_text(line)
-    _failed(libc.mount(None, b"/", None, 0x4000 | 0x40000, None))  # MS_REC | MS_PRIVATE: nothing we mount is seen outside
+    _failed(
+        libc.mount(None, b"/", None, 0x4000 | 0x40000, None)
+    )  # MS_REC | MS_PRIVATE: nothing we mount is seen outside
     read_only = struct.pack("=QQQQ", 1, 0, 0, 0)  # struct mount_attr with MOUNT_ATTR_RDONLY to be set
     _failed(libc.syscall(442, -100, b"/", 0x8000, read_only, len(read_only)))  # mount_setattr on the whole tree
-    _failed(libc.mount(b"tmpfs", os.fsencode(work), b"tmpfs", 2 | 4, f"size={size_mb}m,mode=700".encode()))  # no devices, no set-uid programs
+    _failed(
+        libc.mount(b"tmpfs", os.fsencode(work), b"tmpfs", 2 | 4, f"size={size_mb}m,mode=700".encode())
+    )  # no devices, no set-uid programs
 
 
 def _launch():
@@ -86,24 +92,52 @@ def _launch():
         libc.prctl(1, signal.SIGKILL, 0, 0, 0)
         with contextlib.suppress(OSError):
             _failed(libc.mount(b"proc", b"/proc", b"proc", 2 | 4 | 8, None))
-    for name, value in (("RLIMIT_AS", settings["memory_mb"] * 2**20), ("RLIMIT_FSIZE", settings["file_mb"] * 2**20), ("RLIMIT_CORE", 0), ("RLIMIT_NOFILE", 256),
-                        ("RLIMIT_CPU", int(4 * settings["notebook_seconds"]))):
+    for name, value in (
+        ("RLIMIT_AS", settings["memory_mb"] * 2**20),
+        ("RLIMIT_FSIZE", settings["file_mb"] * 2**20),
+        ("RLIMIT_CORE", 0),
+        ("RLIMIT_NOFILE", 256),
+        ("RLIMIT_CPU", int(4 * settings["notebook_seconds"])),
+    ):
         resource.setrlimit(getattr(resource, name), (value, value))
     os.chdir(settings["work"])
-    command = [sys.executable, "-P", "-c", "from tlcourse.sandbox import _serve; _serve()", json.dumps({**settings, "walls": walls})]
+    command = [
+        sys.executable,
+        "-P",
+        "-c",
+        "from tlcourse.sandbox import _serve; _serve()",
+        json.dumps({**settings, "walls": walls}),
+    ]
     os.execve(sys.executable, command, dict(os.environ))
 
 
 _CALLS = {  # architecture for the filter, then the numbers of the calls
-    "x86_64": (0xC000003E, dict(socket=41, clone=56, clone3=435, refused=(57, 58, 59, 62, 101, 129, 165, 200, 234, 272, 297, 308, 311, 321, 322, 424, 425, 428, 429, 442))),
-    "aarch64": (0xC00000B7, dict(socket=198, clone=220, clone3=435, refused=(129, 130, 131, 138, 240, 221, 117, 40, 97, 268, 271, 280, 281, 424, 425, 428, 429, 442))),
+    "x86_64": (
+        0xC000003E,
+        dict(
+            socket=41,
+            clone=56,
+            clone3=435,
+            refused=(57, 58, 59, 62, 101, 129, 165, 200, 234, 272, 297, 308, 311, 321, 322, 424, 425, 428, 429, 442),
+        ),
+    ),
+    "aarch64": (
+        0xC00000B7,
+        dict(
+            socket=198,
+            clone=220,
+            clone3=435,
+            refused=(129, 130, 131, 138, 240, 221, 117, 40, 97, 268, 271, 280, 281, 424, 425, 428, 429, 442),
+        ),
+    ),
 }
 
 
 def _filter():
     """Refuse signals, new processes and programs, and sockets other than local ones; True where the filter stands
 
-    Refused on sight: fork, vfork, execve, execveat, kill and its kin, ptrace, mount, unshare, setns, process_vm_writev, bpf, io_uring_setup, open_tree, move_mount, mount_setattr.
+    Refused on sight: fork, vfork, execve, execveat, kill and its kin, ptrace, mount, unshare, setns, process_vm_writev,
+    bpf, io_uring_setup, open_tree, move_mount, mount_setattr.
     """
     known = _CALLS.get(platform.machine())
     if known is None or not sys.platform.startswith("linux"):
@@ -111,15 +145,35 @@ def _filter():
     architecture, calls = known
     load, jump_equal, jump_above, jump_bit, leave = 0x20, 0x15, 0x35, 0x45, 0x06
     allow, refuse = 0x7FFF0000, lambda number: 0x00050000 | number
-    program = [(load, 0, 0, 4), (jump_equal, 1, 0, architecture), (leave, 0, 0, refuse(errno.EPERM)), (load, 0, 0, 0), (jump_above, 0, 1, 0x40000000), (leave, 0, 0, refuse(errno.EPERM))]
+    program = [
+        (load, 0, 0, 4),
+        (jump_equal, 1, 0, architecture),
+        (leave, 0, 0, refuse(errno.EPERM)),
+        (load, 0, 0, 0),
+        (jump_above, 0, 1, 0x40000000),
+        (leave, 0, 0, refuse(errno.EPERM)),
+    ]
     for number in calls["refused"]:
         program += [(jump_equal, 0, 1, number), (leave, 0, 0, refuse(errno.EPERM))]
-    program += [(jump_equal, 0, 1, calls["clone3"]), (leave, 0, 0, refuse(errno.ENOSYS)),   # the C library goes on with `clone`
-                (jump_equal, 0, 4, calls["clone"]), (load, 0, 0, 16), (jump_bit, 1, 0, 0x10000), (leave, 0, 0, refuse(errno.EAGAIN)), (leave, 0, 0, allow),  # threads only
-                (jump_equal, 0, 4, calls["socket"]), (load, 0, 0, 16), (jump_equal, 1, 0, 1), (leave, 0, 0, refuse(errno.EACCES)), (leave, 0, 0, allow),     # AF_UNIX only
-                (leave, 0, 0, allow)]
+    program += [
+        (jump_equal, 0, 1, calls["clone3"]),
+        (leave, 0, 0, refuse(errno.ENOSYS)),  # the C library goes on with `clone`
+        (jump_equal, 0, 4, calls["clone"]),
+        (load, 0, 0, 16),
+        (jump_bit, 1, 0, 0x10000),
+        (leave, 0, 0, refuse(errno.EAGAIN)),
+        (leave, 0, 0, allow),  # threads only
+        (jump_equal, 0, 4, calls["socket"]),
+        (load, 0, 0, 16),
+        (jump_equal, 1, 0, 1),
+        (leave, 0, 0, refuse(errno.EACCES)),
+        (leave, 0, 0, allow),  # AF_UNIX only
+        (leave, 0, 0, allow),
+    ]
     code = b"".join(struct.pack("=HBBI", *line) for line in program)
     buffer = ctypes.create_string_buffer(code)
     header = struct.pack("@HxxxxxxP", len(program), ctypes.addressof(buffer))
     libc = ctypes.CDLL(None, use_errno=True)
-    return libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, header, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP
+    return (
+        libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, header, 0, 0) == 0
+    )  # PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP

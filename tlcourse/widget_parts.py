@@ -25,7 +25,7 @@ _drawing = threading.Lock()
 
 def picture(
     draw: Callable,  # draws into the `matplotlib.figure.Figure` that it gets
-) -> bytes:          # a PNG
+) -> bytes:  # a PNG
     "What a function draws, drawn off screen"
     from matplotlib.figure import Figure
 
@@ -38,14 +38,16 @@ def picture(
 # %% ../nbs/toolkit/43_widget_parts.ipynb #code-shown
 class Picture(widgets.VBox):
     "A picture and the words for it; hidden until `show` gives it one"
+
     def __init__(self):
         self.image, self.caption = widgets.Image(format="png"), widgets.HTML()
         super().__init__([self.image, self.caption])
         self.show(None)
 
-    def show(self,
+    def show(
+        self,
         png: bytes | None,  # from `picture`; None hides what was there
-        words: str = "",    # what it shows, in a sentence
+        words: str = "",  # what it shows, in a sentence
     ) -> None:
         "Show a picture and its words"
         if png is not None:
@@ -56,77 +58,92 @@ class Picture(widgets.VBox):
 
 # %% ../nbs/toolkit/43_widget_parts.ipynb #code-controls
 STYLE = {"description_width": "9.5em"}  # of the label of a control
-WIDE = {"width": "27em"}                # of a control with its label
+WIDE = {"width": "27em"}  # of a control with its label
 
 
 def choice(
-    key: str,           # of the text that labels it
+    key: str,  # of the text that labels it
     options: Sequence,  # values, or pairs of a name and a value
-    value,              # the one that is chosen at first
+    value,  # the one that is chosen at first
 ) -> widgets.Dropdown:  # with its label
     "A list to choose from"
     return widgets.Dropdown(options=options, value=value, description=text(key), style=STYLE, layout=WIDE)
 
 
 def button(
-    key: str,         # of the text on it; the text of `key tip` says what it does
-    icon: str = "",   # a name of Font Awesome
+    key: str,  # of the text on it; the text of `key tip` says what it does
+    icon: str = "",  # a name of Font Awesome
     style: str = "",  # "success" for the one that is meant to be pressed first
 ) -> widgets.Button:  # with words that say what it does
     "A button"
-    return widgets.Button(description=text(key), tooltip=text(f"{key} tip"), icon=icon, button_style=style, layout={"width": "auto"})
+    return widgets.Button(
+        description=text(key), tooltip=text(f"{key} tip"), icon=icon, button_style=style, layout={"width": "auto"}
+    )
 
 # %% ../nbs/toolkit/43_widget_parts.ipynb #code-notice
 def notice(
-    words: str,            # for the person; none at all for no words
+    words: str,  # for the person; none at all for no words
     kind: str = "status",  # "status", or "error" where something went wrong
-) -> str:                  # HTML
+) -> str:  # HTML
     "Words with a bar beside them"
     if not words:
         return ""
     role, border = ("alert", "#D55E00") if kind == "error" else ("status", "#0072B2")
-    return f'<div role="{role}" style="border-left: 4px solid {border}; padding: 2px 8px; line-height: 1.4">{html.escape(words)}</div>'
+    style = f"border-left: 4px solid {border}; padding: 2px 8px; line-height: 1.4"
+    return f'<div role="{role}" style="{style}">{html.escape(words)}</div>'
 
 
 def problem(
     error: BaseException,  # what was raised
-) -> str:                  # its kind and its words
+) -> str:  # its kind and its words
     "An exception in words for the person"
     return text("lab: problem", kind=type(error).__name__, error=str(error) or "?")
 
 # %% ../nbs/toolkit/43_widget_parts.ipynb #code-code-box
 def code_box(
-    code: str,                # Python
+    code: str,  # Python
     label: str | None = None,  # what a screen reader calls it; the code of a run by default
-) -> str:                     # HTML
+) -> str:  # HTML
     "A text area with code and a button that copies it"
     rows = min(code.count("\n") + 1, 40)  # longer code scrolls in its box
-    copy = "const box = this.parentElement.querySelector('textarea'); box.focus(); box.select(); document.execCommand('copy')"
-    return (f'<div><button type="button" class="jupyter-button lm-Widget" onclick="{copy}">{html.escape(text("lab: copy"))}</button>'
-            f'<textarea readonly spellcheck="false" aria-label="{html.escape(label or text("lab: code"))}" rows="{rows}" '
-            'style="width: 100%; box-sizing: border-box; font-family: var(--jp-code-font-family, monospace); font-size: 13px; white-space: pre; overflow-x: auto; '
-            'background: var(--jp-layout-color1, #fff); color: var(--jp-ui-font-color1, #111); border: 1px solid var(--jp-border-color1, #888)">'
-            f"{html.escape(code)}</textarea></div>")
+    copy = (
+        "const box = this.parentElement.querySelector('textarea'); "
+        "box.focus(); box.select(); document.execCommand('copy')"
+    )
+    return (
+        '<div><button type="button" class="jupyter-button lm-Widget" '
+        f'onclick="{copy}">{html.escape(text("lab: copy"))}</button>'
+        f'<textarea readonly spellcheck="false" aria-label="{html.escape(label or text("lab: code"))}" rows="{rows}" '
+        'style="width: 100%; box-sizing: border-box; font-family: var(--jp-code-font-family, monospace); font-size: '
+        "13px; white-space: pre; overflow-x: auto; "
+        "background: var(--jp-layout-color1, #fff); color: var(--jp-ui-font-color1, #111); border: 1px solid "
+        'var(--jp-border-color1, #888)">'
+        f"{html.escape(code)}</textarea></div>"
+    )
 
 # %% ../nbs/toolkit/43_widget_parts.ipynb #code-bench
 @dataclass(frozen=True)
 class Answer:
     "What a bench shows: a picture, its words, and what is to be noticed"
-    draw: Callable | None    # draws into the `matplotlib.figure.Figure` that it gets; None for no picture
-    words: str = ""          # what the picture shows, in a sentence
-    warning: str = ""        # what the person must not miss
-    code: str = ""           # Python that does the same without a bench
+
+    draw: Callable | None  # draws into the `matplotlib.figure.Figure` that it gets; None for no picture
+    words: str = ""  # what the picture shows, in a sentence
+    warning: str = ""  # what the person must not miss
+    code: str = ""  # Python that does the same without a bench
 
 
 class Bench(widgets.VBox):
-    "Controls that are answered by a picture: `ask()`, `wait()` until it is drawn, `answer`, and the parts `status`, `message`, `picture`, `code`"
-    def __init__(self,
-        name: str,             # such as "preparation": the view has the class `tlcourse-preparation`
-        rows: Sequence,        # widgets, one below the other, above the picture
-        controls: Sequence,    # those of them, or in them, that ask when their value changes
-        question: Callable,    # without arguments: what the controls say
-        reply: Callable,       # from that, in a thread, to an `Answer`
-        busy: str = "",        # the words while it is computed, where that takes longer than a blink
+    """Controls that are answered by a picture: `ask()`, `wait()` until it is drawn, `answer`, and the parts `status`,
+    `message`, `picture`, `code`"""
+
+    def __init__(
+        self,
+        name: str,  # such as "preparation": the view has the class `tlcourse-preparation`
+        rows: Sequence,  # widgets, one below the other, above the picture
+        controls: Sequence,  # those of them, or in them, that ask when their value changes
+        question: Callable,  # without arguments: what the controls say
+        reply: Callable,  # from that, in a thread, to an `Answer`
+        busy: str = "",  # the words while it is computed, where that takes longer than a blink
     ):
         self._question, self._reply, self._busy = question, reply, busy
         self.answer = None
@@ -145,9 +162,10 @@ class Bench(widgets.VBox):
             self.status.value = notice(self._busy)
         self._latest.ask(self._question())
 
-    def wait(self,
+    def wait(
+        self,
         timeout: float | None = None,  # seconds; None: as long as it takes
-    ) -> bool:                         # whether everything that was asked for is drawn
+    ) -> bool:  # whether everything that was asked for is drawn
         "Wait for the newest picture"
         return self._latest.wait(timeout)
 
@@ -158,4 +176,7 @@ class Bench(widgets.VBox):
         self.status.value, self.message.value = notice(answer.words), notice(answer.warning, "error")
 
     def _trouble(self, error):
-        self.status.value, self.message.value = "", notice(str(error) if isinstance(error, ValueError) else problem(error), "error")
+        self.status.value, self.message.value = (
+            "",
+            notice(str(error) if isinstance(error, ValueError) else problem(error), "error"),
+        )

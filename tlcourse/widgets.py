@@ -28,7 +28,19 @@ from .scaling import PREPARATIONS
 from .settings import load_settings
 from .splitting import split
 from .texts import text
-from .widget_parts import STYLE, WIDE, Answer, Bench, Picture, button, choice, code_box, notice, picture, problem
+from tlcourse.widget_parts import (
+    STYLE,
+    WIDE,
+    Answer,
+    Bench,
+    Picture,
+    button,
+    choice,
+    code_box,
+    notice,
+    picture,
+    problem,
+)
 
 # %% ../nbs/toolkit/50_widgets.ipynb #code-controls
 YOURS = "your folder"  # the choice that a path belongs to
@@ -36,25 +48,54 @@ YOURS = "your folder"  # the choice that a path belongs to
 
 class RunControls(widgets.VBox):
     "The controls of `RunSettings`: `settings` reads and sets them, `enable()`"
-    def __init__(self,
-        settings: RunSettings = RunSettings(),  # what they show at first
+
+    def __init__(
+        self,
+        settings: RunSettings | None = None,  # what they show at first; those of `RunSettings()` by default
     ):
         here = available()
         names = [*here.index[here["on_this_machine"]], YOURS]
         slider = dict(style=STYLE, layout=WIDE)
         self.controls = {
-            "dataset": choice("lab: dataset", [(text("lab: your folder") if name == YOURS else name, name) for name in names], names[0]),
-            "folder": widgets.Text(description=text("lab: folder"), placeholder=text("lab: folder example"), continuous_update=False, **slider),
+            "dataset": choice(
+                "lab: dataset",
+                [(text("lab: your folder") if name == YOURS else name, name) for name in names],
+                names[0],
+            ),
+            "folder": widgets.Text(
+                description=text("lab: folder"),
+                placeholder=text("lab: folder example"),
+                continuous_update=False,
+                **slider,
+            ),
             "images_per_class": widgets.IntSlider(min=2, max=100, description=text("lab: images"), **slider),
             "backbone": choice("lab: backbone", list(BACKBONES), "ResNet50"),
-            "weights": widgets.Combobox(options=["auto", "course", "imagenet", "none"], description=text("lab: weights"), continuous_update=False, **slider),
-            "image_size": widgets.SelectionSlider(options=[32, 48, 64, 96, 128, 160, 224], description=text("lab: size"), **slider),
+            "weights": widgets.Combobox(
+                options=["auto", "course", "imagenet", "none"],
+                description=text("lab: weights"),
+                continuous_update=False,
+                **slider,
+            ),
+            "image_size": widgets.SelectionSlider(
+                options=[32, 48, 64, 96, 128, 160, 224], description=text("lab: size"), **slider
+            ),
             "head": choice("lab: head", [(text(f"lab: head {name}"), name) for name in HEADS], HEADS[0]),
-            "recipe": choice("lab: recipe", [(text("lab: own") if name == OWN else name, name) for name in (OWN, *(name for name in RECIPES if name != "auto"))], OWN),
+            "recipe": choice(
+                "lab: recipe",
+                [
+                    (text("lab: own") if name == OWN else name, name)
+                    for name in (OWN, *(name for name in RECIPES if name != "auto"))
+                ],
+                OWN,
+            ),
             "cut": choice("lab: cut", ["head"], "head"),
             "epochs": widgets.IntSlider(min=1, max=40, description=text("lab: epochs"), **slider),
-            "learning_rate": widgets.FloatLogSlider(min=-5, max=0, step=0.1, readout_format=".1e", description=text("lab: rate"), **slider),
-            "backbone_ratio": widgets.FloatLogSlider(min=-4, max=0, step=0.1, readout_format=".1e", description=text("lab: ratio"), **slider),
+            "learning_rate": widgets.FloatLogSlider(
+                min=-5, max=0, step=0.1, readout_format=".1e", description=text("lab: rate"), **slider
+            ),
+            "backbone_ratio": widgets.FloatLogSlider(
+                min=-4, max=0, step=0.1, readout_format=".1e", description=text("lab: ratio"), **slider
+            ),
             "optimizer": choice("lab: optimizer", OPTIMIZERS, "adam"),
             "batch_size": widgets.SelectionSlider(options=[4, 8, 16, 32, 64], description=text("lab: batch"), **slider),
             "augment": choice("lab: augment", list(AUGMENTS), "none"),
@@ -65,19 +106,39 @@ class RunControls(widgets.VBox):
         for name in ("dataset", "recipe", "cut"):
             self.controls[name].observe(lambda change: self._follow(), "value")
         self._cuts()
-        self.settings = settings
-        groups = [("lab: data", ["dataset", "folder", "images_per_class", "image_size", "augment", "seed"]),
-                  ("lab: network", ["backbone", "weights", "head"]),
-                  ("lab: training group", ["recipe", "cut", "epochs", "learning_rate", "backbone_ratio", "optimizer", "batch_size"])]
-        columns = [widgets.VBox([widgets.HTML(f"<b>{text(key)}</b>"), *(self.controls[name] for name in names)]) for key, names in groups]
-        super().__init__([widgets.HBox([widgets.VBox(columns[:2]), columns[2]], layout={"flex_flow": "row wrap", "grid_gap": "0 2em"})])
+        self.settings = settings or RunSettings()
+        groups = [
+            ("lab: data", ["dataset", "folder", "images_per_class", "image_size", "augment", "seed"]),
+            ("lab: network", ["backbone", "weights", "head"]),
+            (
+                "lab: training group",
+                ["recipe", "cut", "epochs", "learning_rate", "backbone_ratio", "optimizer", "batch_size"],
+            ),
+        ]
+        columns = [
+            widgets.VBox([widgets.HTML(f"<b>{text(key)}</b>"), *(self.controls[name] for name in names)])
+            for key, names in groups
+        ]
+        super().__init__(
+            [
+                widgets.HBox(
+                    [widgets.VBox(columns[:2]), columns[2]], layout={"flex_flow": "row wrap", "grid_gap": "0 2em"}
+                )
+            ]
+        )
 
     @property
     def settings(self) -> RunSettings:  # to run, to keep, or to set again
         "What the controls say"
         values = {name: control.value for name, control in self.controls.items()}
         yours = values["dataset"] == YOURS
-        return RunSettings(**values | {"dataset": RunSettings.dataset if yours else values["dataset"], "folder": values["folder"].strip() if yours else ""})
+        return RunSettings(
+            **values
+            | {
+                "dataset": RunSettings.dataset if yours else values["dataset"],
+                "folder": values["folder"].strip() if yours else "",
+            }
+        )
 
     @settings.setter
     def settings(self, settings):
@@ -90,7 +151,8 @@ class RunControls(widgets.VBox):
                 control.options = [*control.options, (values[name], values[name])]
             control.value = values[name]
 
-    def enable(self,
+    def enable(
+        self,
         enabled: bool,  # whether a person may change anything
     ) -> None:
         "Lock the controls while a run is on"
@@ -99,7 +161,11 @@ class RunControls(widgets.VBox):
 
     def _cuts(self):
         cut, stages = self.controls["cut"], list(BACKBONES[self.controls["backbone"].value].cut_points)
-        options = [(text("lab: cut head"), "head"), *((text("lab: cut stage", stage=stage), stage) for stage in reversed(stages)), (text("lab: cut all"), "all")]
+        options = [
+            (text("lab: cut head"), "head"),
+            *((text("lab: cut stage", stage=stage), stage) for stage in reversed(stages)),
+            (text("lab: cut all"), "all"),
+        ]
         wanted = cut.value if cut.value in ("head", "all") and len(cut.options) > 1 else stages[-1]
         cut.options, cut.value = options, wanted
 
@@ -107,51 +173,94 @@ class RunControls(widgets.VBox):
         "Controls that mean nothing are off"
         own = self.controls["recipe"].value == OWN
         for name, control in self.controls.items():
-            means = {"folder": self.controls["dataset"].value == YOURS, "cut": own, "learning_rate": own, "optimizer": own,
-                     "backbone_ratio": own and self.controls["cut"].value != "head"}.get(name, True)
+            means = {
+                "folder": self.controls["dataset"].value == YOURS,
+                "cut": own,
+                "learning_rate": own,
+                "optimizer": own,
+                "backbone_ratio": own and self.controls["cut"].value != "head",
+            }.get(name, True)
             control.disabled = not (self._enabled and means)
 
 # %% ../nbs/toolkit/50_widgets.ipynb #code-finetunelab
 class FineTuneLab(widgets.VBox):
     "Fine-tune a network by hand: `run` is the one that is shown, `code` its code, `close()` ends it"
-    def __init__(self,
-        folder: str | Path | None = None,        # where runs are kept; `runs` beside the course's settings by default
-        settings: RunSettings | None = None,     # what the controls show at first; the course settings by default
+
+    def __init__(
+        self,
+        folder: str | Path | None = None,  # where runs are kept; `runs` beside the course's settings by default
+        settings: RunSettings | None = None,  # what the controls show at first; the course settings by default
     ):
         self.session = session(folder)
         self.controller = self.session.controller
         self._defaults = settings or _from_course()
         self.controls = RunControls(self.session.settings if self.controller.active else self._defaults)
         self.run, self._images, self._report = None, None, None
-        self.buttons = {"start": button("lab: start", "play", "success"), "pause": button("lab: pause", "pause"), "stop": button("lab: stop", "stop"),
-                        "reset": button("lab: reset", "undo")}
+        self.buttons = {
+            "start": button("lab: start", "play", "success"),
+            "pause": button("lab: pause", "pause"),
+            "stop": button("lab: stop", "stop"),
+            "reset": button("lab: reset", "undo"),
+        }
         self.status, self.message = widgets.HTML(), widgets.HTML()
         self.progress = widgets.FloatProgress(min=0, max=1, layout={"width": "100%"})
         self.curves, self.confusion, self.mistakes, self.heat = (Picture() for _ in range(4))
         self.table, self.code_view, self.heat_note = widgets.HTML(), widgets.HTML(), widgets.HTML()
-        self.code_kind = widgets.ToggleButtons(options=[(text("lab: code keras"), True), (text("lab: code short"), False)], description=text("lab: code kind"),
-                                               tooltips=[text("lab: code keras tip"), text("lab: code short tip")], style={"button_width": "auto", "description_width": "initial"})
+        self.code_kind = widgets.ToggleButtons(
+            options=[(text("lab: code keras"), True), (text("lab: code short"), False)],
+            description=text("lab: code kind"),
+            tooltips=[text("lab: code keras tip"), text("lab: code short tip")],
+            style={"button_width": "auto", "description_width": "initial"},
+        )
         self.shown = widgets.Dropdown(description=text("lab: shown"), style=STYLE)
         self.other = widgets.Dropdown(description=text("lab: other"), style=STYLE)
         self.which = widgets.Dropdown(description=text("lab: which"), style=STYLE, layout={"width": "36em"})
-        self.actions = {"take": button("lab: take", "sliders"), "export": button("lab: export", "download"), "forget": button("lab: forget", "trash")}
-        self.tabs = widgets.Tab([
-            widgets.VBox([widgets.HBox([self.shown, self.other], layout={"flex_flow": "row wrap"}), widgets.HBox(list(self.actions.values())), self.table]),
-            self.confusion, self.mistakes, widgets.VBox([self.which, self.heat_note, self.heat]), widgets.VBox([self.code_kind, self.code_view]),
-        ], titles=[text(f"lab: tab {name}") for name in ("runs", "confusion", "mistakes", "grad-cam", "code")])
+        self.actions = {
+            "take": button("lab: take", "sliders"),
+            "export": button("lab: export", "download"),
+            "forget": button("lab: forget", "trash"),
+        }
+        self.tabs = widgets.Tab(
+            [
+                widgets.VBox(
+                    [
+                        widgets.HBox([self.shown, self.other], layout={"flex_flow": "row wrap"}),
+                        widgets.HBox(list(self.actions.values())),
+                        self.table,
+                    ]
+                ),
+                self.confusion,
+                self.mistakes,
+                widgets.VBox([self.which, self.heat_note, self.heat]),
+                widgets.VBox([self.code_kind, self.code_view]),
+            ],
+            titles=[text(f"lab: tab {name}") for name in ("runs", "confusion", "mistakes", "grad-cam", "code")],
+        )
         self._draw_curves = Latest(self._curves_now, self._trouble)
         self._draw_run = Latest(self._run_now, self._trouble)
         self._draw_heat = Latest(self._heat_now, self._trouble)
         self._quiet = False
         self._bind()
-        super().__init__([self.controls, widgets.HBox(list(self.buttons.values())), self.status, self.progress, self.message, self.curves, self.tabs])
+        super().__init__(
+            [
+                self.controls,
+                widgets.HBox(list(self.buttons.values())),
+                self.status,
+                self.progress,
+                self.message,
+                self.curves,
+                self.tabs,
+            ]
+        )
         self.add_class("tlcourse-lab")
         self._list(self.session.runs[-1] if self.session.runs else None)
         self._changed(self.controller.state, self.controller.facts)
 
     def _bind(self):
         self.buttons["start"].on_click(lambda button: self._try(self._start))
-        self.buttons["pause"].on_click(lambda button: self.controller.resume() if self.controller.state == "paused" else self.controller.pause())
+        self.buttons["pause"].on_click(
+            lambda button: self.controller.resume() if self.controller.state == "paused" else self.controller.pause()
+        )
         self.buttons["stop"].on_click(lambda button: self.controller.stop())
         self.buttons["reset"].on_click(lambda button: self._try(self._reset))
         self.actions["take"].on_click(lambda button: self._try(self._take))
@@ -176,8 +285,8 @@ class FineTuneLab(widgets.VBox):
         "Show no more: a newer view has taken over"
         self._unlisten()
         self.controls.enable(False)
-        for button in (*self.buttons.values(), *self.actions.values()):
-            button.disabled = True
+        for control in (*self.buttons.values(), *self.actions.values()):
+            control.disabled = True
         self.message.value = notice(text("lab: moved"))
 
     def close(self) -> None:
@@ -233,7 +342,10 @@ class FineTuneLab(widgets.VBox):
         paused = state == "paused"
         self.buttons["start"].disabled = "start" not in legal
         self.buttons["pause"].disabled = not legal & {"pause", "resume"}
-        self.buttons["pause"].description, self.buttons["pause"].icon = text("lab: resume" if paused else "lab: pause"), "play" if paused else "pause"
+        self.buttons["pause"].description, self.buttons["pause"].icon = (
+            text("lab: resume" if paused else "lab: pause"),
+            "play" if paused else "pause",
+        )
         self.buttons["stop"].disabled = "stop" not in legal
         self.buttons["reset"].disabled = "reset" not in legal
         if self.controls._enabled == self.controller.active:
@@ -244,7 +356,10 @@ class FineTuneLab(widgets.VBox):
         if facts.get("trouble"):
             self.message.value = notice(facts["trouble"], "error")
         if state == "failed":
-            self.message.value = notice(text("lab: failed", kind=type(self.controller.error).__name__, error=str(self.controller.error)), "error")
+            self.message.value = notice(
+                text("lab: failed", kind=type(self.controller.error).__name__, error=str(self.controller.error)),
+                "error",
+            )
         if state == "preparing":
             self.run = None
         if state in ("running", "preparing") and facts.get("points"):
@@ -257,7 +372,9 @@ class FineTuneLab(widgets.VBox):
         if self.controller.active and facts.get("doing"):
             words.append(html.escape(facts["doing"]))
         if state == "running" and facts.get("left") is not None:
-            words.append(text("lab: left later" if facts.get("later") else "lab: left", seconds=max(1, round(facts["left"]))))
+            words.append(
+                text("lab: left later" if facts.get("later") else "lab: left", seconds=max(1, round(facts["left"])))
+            )
         return f'<div role="status" class="tlcourse-state">{" &middot; ".join(words)}</div>'
 
     # what is shown of the runs
@@ -296,7 +413,10 @@ class FineTuneLab(widgets.VBox):
         if run is not None:
             curves, epochs = {run.name: vars(run)}, sum(phase.epochs for phase in run.settings.phases())
         elif facts.get("points"):
-            curves, epochs = {text("lab: this run"): facts}, sum(phase.epochs for phase in self.session.settings.phases())
+            curves, epochs = (
+                {text("lab: this run"): facts},
+                sum(phase.epochs for phase in self.session.settings.phases()),
+            )
         else:
             return self.curves.show(None)
         if self.other.value and self.other.value is not run:
@@ -314,13 +434,25 @@ class FineTuneLab(widgets.VBox):
             self._images = (key, run.settings.load())
         self._report = (run, run.report(self._images[1]))
         report = self._report[1]
-        self.confusion.show(picture(lambda figure: report.draw_confusion(figure)), text("lab: confusion tip", accuracy=report.accuracy, count=len(report.data)))
-        self.mistakes.show(picture(lambda figure: report.draw_mistakes(16, figure=figure)), text("lab: mistakes tip", count=len(report.mistakes())))
+        self.confusion.show(
+            picture(lambda figure: report.draw_confusion(figure)),
+            text("lab: confusion tip", accuracy=report.accuracy, count=len(report.data)),
+        )
+        self.mistakes.show(
+            picture(lambda figure: report.draw_mistakes(16, figure=figure)),
+            text("lab: mistakes tip", count=len(report.mistakes())),
+        )
         mistakes = report.mistakes()
         right = np.setdiff1d(np.arange(len(report.data)), mistakes.index)[:: max(1, len(report.data) // 12)]
         names = report.data.class_names
-        options = [(text("lab: wrong image", index=index, **row), index) for index, row in mistakes.head(20).to_dict("index").items()]
-        options += [(text("lab: right image", index=index, actual=names[report.data.labels[index]]), int(index)) for index in right]
+        options = [
+            (text("lab: wrong image", index=index, **row), index)
+            for index, row in mistakes.head(20).to_dict("index").items()
+        ]
+        options += [
+            (text("lab: right image", index=index, actual=names[report.data.labels[index]]), int(index))
+            for index in right
+        ]
         self._quiet = True
         try:
             self.which.options = options
@@ -338,7 +470,9 @@ class FineTuneLab(widgets.VBox):
             self.heat_note.value = notice(text("lab: no model", name=run.name))
             return
         self.heat_note.value = ""
-        self.heat.show(picture(lambda figure: grad_cam.explain(run.model, report.data, index, figure)), self.which.label or "")
+        self.heat.show(
+            picture(lambda figure: grad_cam.explain(run.model, report.data, index, figure)), self.which.label or ""
+        )
 
 # %% ../nbs/toolkit/50_widgets.ipynb #code-from-course
 def _from_course():
@@ -347,43 +481,85 @@ def _from_course():
     here = available()
     name = course.dataset if course.dataset in here.index[here["on_this_machine"]] else lab.dataset
     backbone = course.backbone if course.backbone in BACKBONES else lab.backbone
-    return RunSettings(dataset=name, backbone=backbone, weights=course.weights, image_size=course.image_size, batch_size=course.batch_size, seed=course.seed,
-                       cut=list(BACKBONES[backbone].cut_points)[-1])
+    return RunSettings(
+        dataset=name,
+        backbone=backbone,
+        weights=course.weights,
+        image_size=course.image_size,
+        batch_size=course.batch_size,
+        seed=course.seed,
+        cut=list(BACKBONES[backbone].cut_points)[-1],
+    )
 
 
 def _table(runs):
     "The runs as a table, the last one on top"
     if not runs:
         return notice(text("lab: no runs"))
-    table = table_of(runs[::-1]).rename(columns=lambda name: text(f"lab: column {name}")).rename_axis(text("lab: column run"))
+    table = (
+        table_of(runs[::-1])
+        .rename(columns=lambda name: text(f"lab: column {name}"))
+        .rename_axis(text("lab: column run"))
+    )
     accuracy, seconds = table.columns[:2]
     table[accuracy], table[seconds] = table[accuracy].map("{:.1%}".format), table[seconds].map("{:.1f}".format)
-    style = "<style>.tlcourse-runs td, .tlcourse-runs th {padding: 2px 12px 2px 0; text-align: left; white-space: nowrap}</style>"
-    return f'{style}<div style="overflow-x: auto">{table.reset_index().to_html(index=False, border=0, classes="tlcourse-runs", escape=True)}</div>'
+    style = ".tlcourse-runs td, .tlcourse-runs th {padding: 2px 12px 2px 0; text-align: left; white-space: nowrap}"
+    rows = table.reset_index().to_html(index=False, border=0, classes="tlcourse-runs", escape=True)
+    return f'<style>{style}</style><div style="overflow-x: auto">{rows}</div>'
 
 # %% ../nbs/toolkit/50_widgets.ipynb #code-instanthead
 class InstantHead(widgets.VBox):
     "A head that follows the sliders: `settings`, `result`, and `wait()` until what was asked for is drawn"
-    def __init__(self,
-        bench: HeadBench | None = None,  # what it trains on; the backbone and data set of the course settings by default
-        at_a_time: int = 10,             # images of the gallery that are shown at once
+
+    def __init__(
+        self,
+        # what it trains on; the backbone and data set of the course settings by default
+        bench: HeadBench | None = None,
+        at_a_time: int = 10,  # images of the gallery that are shown at once
     ):
         self.bench = bench or _default_bench()
         names, most = self.bench.train.class_names, int(np.bincount(self.bench.train.labels).max())
         style = dict(style=STYLE, layout=WIDE)
-        self.per_class = widgets.IntSlider(value=min(10, most), min=1, max=most, description=text("head: per class"), **style)
-        self.regularisation = widgets.FloatLogSlider(value=1.0, min=-3, max=5, step=0.1, readout_format=".1e", description=text("head: regularisation"), **style)
-        self.weighted = widgets.Dropdown(options=[(text("head: no class"), ""), *((name, name) for name in names)], value="", description=text("head: weighted"), **style)
-        self.weight = widgets.FloatLogSlider(value=1.0, min=-2, max=2, step=0.1, readout_format=".2g", description=text("head: weight"), **style)
+        self.per_class = widgets.IntSlider(
+            value=min(10, most), min=1, max=most, description=text("head: per class"), **style
+        )
+        self.regularisation = widgets.FloatLogSlider(
+            value=1.0, min=-3, max=5, step=0.1, readout_format=".1e", description=text("head: regularisation"), **style
+        )
+        self.weighted = widgets.Dropdown(
+            options=[(text("head: no class"), ""), *((name, name) for name in names)],
+            value="",
+            description=text("head: weighted"),
+            **style,
+        )
+        self.weight = widgets.FloatLogSlider(
+            value=1.0, min=-2, max=2, step=0.1, readout_format=".2g", description=text("head: weight"), **style
+        )
         self.picture, self.status, self.message = Picture(), widgets.HTML(), widgets.HTML()
         self.labels, self.result, self._page = {}, None, 0
         turn = np.lexsort((self.bench.train.labels, self.bench._turn))
         self._order = turn
-        self._frames = [widgets.Image(format="png", layout={"width": "72px", "height": "72px"}) for _ in range(min(at_a_time, len(turn)))]
-        self._labels = [widgets.Dropdown(options=[*((name, number) for number, name in enumerate(names)), (text("head: left out"), LEFT_OUT)],
-                                         layout={"width": "8.5em"}) for _ in self._frames]
+        self._frames = [
+            widgets.Image(format="png", layout={"width": "72px", "height": "72px"})
+            for _ in range(min(at_a_time, len(turn)))
+        ]
+        self._labels = [
+            widgets.Dropdown(
+                options=[*((name, number) for number, name in enumerate(names)), (text("head: left out"), LEFT_OUT)],
+                layout={"width": "8.5em"},
+            )
+            for _ in self._frames
+        ]
         self._where = widgets.HTML()
-        self._buttons = {key: button(f"head: {key}", icon) for key, icon in (("earlier", "arrow-left"), ("later", "arrow-right"), ("hardest", "search"), ("reset", "undo"))}
+        self._buttons = {
+            key: button(f"head: {key}", icon)
+            for key, icon in (
+                ("earlier", "arrow-left"),
+                ("later", "arrow-right"),
+                ("hardest", "search"),
+                ("reset", "undo"),
+            )
+        }
         self._quiet = False
         self._latest = Latest(self._now, self._trouble)
         for control in (self.per_class, self.regularisation, self.weighted, self.weight):
@@ -394,10 +570,26 @@ class InstantHead(widgets.VBox):
         self._buttons["later"].on_click(lambda button: self._turn(self._page + 1))
         self._buttons["hardest"].on_click(lambda button: self._hardest())
         self._buttons["reset"].on_click(lambda button: self._reset())
-        gallery = widgets.HBox([widgets.VBox([frame, label], layout={"align_items": "center"}) for frame, label in zip(self._frames, self._labels)],
-                               layout={"flex_flow": "row wrap"})
-        super().__init__([self.per_class, self.regularisation, self.weighted, self.weight, self.status, self.message, self.picture,
-                          widgets.HBox([*self._buttons.values(), self._where], layout={"flex_flow": "row wrap"}), gallery])
+        gallery = widgets.HBox(
+            [
+                widgets.VBox([frame, label], layout={"align_items": "center"})
+                for frame, label in zip(self._frames, self._labels)
+            ],
+            layout={"flex_flow": "row wrap"},
+        )
+        super().__init__(
+            [
+                self.per_class,
+                self.regularisation,
+                self.weighted,
+                self.weight,
+                self.status,
+                self.message,
+                self.picture,
+                widgets.HBox([*self._buttons.values(), self._where], layout={"flex_flow": "row wrap"}),
+                gallery,
+            ]
+        )
         self.add_class("tlcourse-instant-head")
         self._turn(0)
         self.ask()
@@ -405,22 +597,26 @@ class InstantHead(widgets.VBox):
     @property
     def settings(self) -> HeadSettings:  # for `bench.fit`
         "What the sliders and labels say"
-        return HeadSettings(self.per_class.value, self.regularisation.value, self.weighted.value, self.weight.value, dict(self.labels))
+        return HeadSettings(
+            self.per_class.value, self.regularisation.value, self.weighted.value, self.weight.value, dict(self.labels)
+        )
 
     def ask(self) -> None:
         "Train and draw with the settings of this moment, in a thread"
         self._fill()
         self._latest.ask(self.settings)
 
-    def wait(self,
+    def wait(
+        self,
         timeout: float | None = None,  # seconds; None: as long as it takes
-    ) -> bool:                         # whether everything that was asked for is drawn
+    ) -> bool:  # whether everything that was asked for is drawn
         "Wait for the newest picture"
         return self._latest.wait(timeout)
 
-    def redraw(self,
+    def redraw(
+        self,
         settings: HeadSettings,  # what to train with
-    ) -> bytes:                  # a PNG
+    ) -> bytes:  # a PNG
         "Train and draw: what `ask` does in its thread"
         before, self.result = self.result, self.bench.fit(settings)
         return picture(lambda figure: self.result.draw(before, figure))
@@ -467,7 +663,13 @@ class InstantHead(widgets.VBox):
                     label.tooltip = text("head: image", index=index, name=train.class_names[train.labels[index]])
         finally:
             self._quiet = False
-        self._where.value = text("head: page", first=self._page * size, last=min(len(self._order), (self._page + 1) * size) - 1, count=len(self._order), changed=len(self.labels))
+        self._where.value = text(
+            "head: page",
+            first=self._page * size,
+            last=min(len(self._order), (self._page + 1) * size) - 1,
+            count=len(self._order),
+            changed=len(self.labels),
+        )
 
     def _hardest(self):
         if self.result is not None:
@@ -480,7 +682,12 @@ class InstantHead(widgets.VBox):
         self.labels.clear()
         self._quiet = True
         try:
-            self.per_class.value, self.regularisation.value, self.weighted.value, self.weight.value = min(10, self.per_class.max), 1.0, "", 1.0
+            self.per_class.value, self.regularisation.value, self.weighted.value, self.weight.value = (
+                min(10, self.per_class.max),
+                1.0,
+                "",
+                1.0,
+            )
         finally:
             self._quiet = False
         self._order = np.lexsort((self.bench.train.labels, self.bench._turn))
@@ -502,34 +709,64 @@ def _default_bench():
     settings = _from_course()
     images = settings.load()
     backbone = load_backbone(settings.backbone, settings.weights, settings.image_size)
-    return make_bench(backbone, split(images, "group" if "group" in images.metadata else "stratified", (0.6, 0.2, 0.2), seed=settings.seed))
+    return make_bench(
+        backbone,
+        split(images, "group" if "group" in images.metadata else "stratified", (0.6, 0.2, 0.2), seed=settings.seed),
+    )
 
 # %% ../nbs/toolkit/50_widgets.ipynb #code-preparationlab
 class PreparationLab(Bench):
     "Pixels as promised or not: `result`, and `wait()` until what was asked for is drawn"
-    def __init__(self,
+
+    def __init__(
+        self,
         bench: PreparationBench,  # with its backbone and its images
     ):
         self.bench, self.result = bench, None
-        self.name, self.where = choice("bench: preparation", list(PREPARATIONS), "as promised"), choice("bench: where", list(WHERES), WHERES[0])
-        super().__init__("preparation", [self.name, self.where], [self.name, self.where], lambda: (self.name.value, self.where.value), self._measured,
-                         text("lab: computing features"))
+        self.name, self.where = (
+            choice("bench: preparation", list(PREPARATIONS), "as promised"),
+            choice("bench: where", list(WHERES), WHERES[0]),
+        )
+        super().__init__(
+            "preparation",
+            [self.name, self.where],
+            [self.name, self.where],
+            lambda: (self.name.value, self.where.value),
+            self._measured,
+            text("lab: computing features"),
+        )
 
     def _measured(self, asked):
         self.result = self.bench.measure(*asked)
-        return Answer(self.result.draw, text("bench: status", accuracy=self.result.accuracy, promised=self.result.promised))
+        return Answer(
+            self.result.draw, text("bench: status", accuracy=self.result.accuracy, promised=self.result.promised)
+        )
 
 # %% ../nbs/toolkit/50_widgets.ipynb #code-cameralab
 class CameraLab(Bench):
     "A slider that makes the camera worse: `result`, and `wait()` until what was asked for is drawn"
-    def __init__(self,
+
+    def __init__(
+        self,
         bench: CameraBench,  # with its backbone and its images
     ):
         self.bench, self.result = bench, None
         self.way = choice("camera: way", [(text(f"camera: {way}"), way) for way in LEVELS], "blurred")
-        self.level = widgets.SelectionSlider(options=[(f"{level:g}", level) for level in LEVELS["blurred"]], description=text("camera: level"), style=STYLE, layout=WIDE)
+        self.level = widgets.SelectionSlider(
+            options=[(f"{level:g}", level) for level in LEVELS["blurred"]],
+            description=text("camera: level"),
+            style=STYLE,
+            layout=WIDE,
+        )
         self.way.observe(lambda change: self._levels(change["new"]), "value")
-        super().__init__("camera", [self.way, self.level], [self.way, self.level], lambda: (self.way.value, self.level.value), self._measured, text("lab: computing features"))
+        super().__init__(
+            "camera",
+            [self.way, self.level],
+            [self.way, self.level],
+            lambda: (self.way.value, self.level.value),
+            self._measured,
+            text("lab: computing features"),
+        )
 
     def _levels(self, way):
         "The levels of another way; the slider stays where it is on the scale"
@@ -539,4 +776,6 @@ class CameraLab(Bench):
 
     def _measured(self, asked):
         self.result = self.bench.measure(*asked)
-        return Answer(self.result.draw, text("camera: status", accuracy=self.result.accuracy, good=self.result.curve.iloc[0]))
+        return Answer(
+            self.result.draw, text("camera: status", accuracy=self.result.accuracy, good=self.result.curve.iloc[0])
+        )

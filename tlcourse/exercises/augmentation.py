@@ -11,56 +11,80 @@ import numpy as np
 from ..checking import Exercise, Prediction, Quiz, Value, Wrong, ____, array_of, texts_of  # noqa: F401
 
 # %% ../../nbs/exercises/06_augmentation_exercises.ipynb #code-texts
-TEXTS = {"en": {
-    "ex1": {
-        "right": "",
-        "choices": {"move": "move by a pixel or two", "half-turn": "turn by 180 degrees", "mirror": "mirror left and right", "brighter": "make it a little brighter", "tilt": "turn by five degrees"},
-        "move": "A 6 that stands a pixel further left is a 6.",
-        "half-turn": "A 6 becomes a 9.",
-        "mirror": "A 2 becomes something that nobody writes, and looks like an S or a 5.",
-        "brighter": "Brightness says nothing about which digit it is.",
-        "tilt": "People write at a slant.",
-        "hints": ["Would a person still read the same digit?", "There are digits that are other digits the other way round."],
-    },
-    "ex2": {
-        "right": "Images and labels are mixed by the same share.",
-        "shape": "Expected mixed images of the shape {images} and labels of the shape {labels}; {came} came.",
-        "labels left": "The images are mixed, and their labels are still those of one image.",
-        "images left": "The labels are mixed, and the images are not.",
-        "shares differ": "Images and labels are not mixed by the same share.",
-        "not a sum": "The labels of an image sum to {total:.2f}. It is a hundred percent of something.",
-        "pairs": "The image of one partner is mixed with the label of another.",
-        "arrays changed": "The arrays that were given have changed.",
-        "hints": ["Each image has one partner, which `order` names.", "What is a share of `share` of one and the rest of the other?", "The same line of code does for images and for labels."],
-    },
-    "ex3": {
-        "right": "A stripe of {width} columns, and nothing else.",
-        "shape": "Expected a picture of the same shape; {came} came.",
-        "nothing": "No column has changed.",
-        "rows": "Rows were masked. The mask is along the time, and time goes from left to right.",
-        "everything": "Columns outside the stripe have changed.",
-        "width": "{came} columns have changed; {width} were to be masked.",
-        "value": "The stripe has the value {came:.2f}. The mean of this picture is {mean:.2f}; zero may be louder than anything in it.",
-        "arrays changed": "The picture that was given has changed.",
-        "hints": ["Columns are the second axis.", "A copy first, then one slice of it.", "What value says nothing? Not zero, if the picture is in decibels."],
-    },
-    "ex4": {
-        "right": "{answer:.0f} different pictures pass by.",
-        "once": "That is one epoch.",
-        "no copies": "Those are the images on the disk. Each epoch draws anew.",
-        "cached": "That is what k copies give that are drawn once and kept. Here nothing is kept.",
-        "far": "That is not it. How many images does the network see in one epoch, and in how many epochs?",
-        "hints": ["Drawn anew means: no two epochs see the same picture.", "Images times epochs."],
-    },
-    "ex5": {
-        "right": "Measured: {measured} %. Your guess of {guess} holds.",
-        "none": "Your guess was {guess} %, measured are {measured} %. A model that was never shown a half turn reads a 6 as a 9.",
-        "all": "Your guess was {guess} %, measured are {measured} %. Some digits are themselves after a half turn.",
-        "share": "Your guess was {guess}, measured are {measured} %. The question asks for percent.",
-        "far": "Your guess was {guess} %, measured are {measured} %.",
-        "hints": ["Which of the ten digits look the same after a half turn?", "About three of ten are symmetric; handwriting is not quite."],
-    },
-}}
+TEXTS = {
+    "en": {
+        "ex1": {
+            "right": "",
+            "choices": {
+                "move": "move by a pixel or two",
+                "half-turn": "turn by 180 degrees",
+                "mirror": "mirror left and right",
+                "brighter": "make it a little brighter",
+                "tilt": "turn by five degrees",
+            },
+            "move": "A 6 that stands a pixel further left is a 6.",
+            "half-turn": "A 6 becomes a 9.",
+            "mirror": "A 2 becomes something that nobody writes, and looks like an S or a 5.",
+            "brighter": "Brightness says nothing about which digit it is.",
+            "tilt": "People write at a slant.",
+            "hints": [
+                "Would a person still read the same digit?",
+                "There are digits that are other digits the other way round.",
+            ],
+        },
+        "ex2": {
+            "right": "Images and labels are mixed by the same share.",
+            "shape": "Expected mixed images of the shape {images} and labels of the shape {labels}; {came} came.",
+            "labels left": "The images are mixed, and their labels are still those of one image.",
+            "images left": "The labels are mixed, and the images are not.",
+            "shares differ": "Images and labels are not mixed by the same share.",
+            "not a sum": "The labels of an image sum to {total:.2f}. It is a hundred percent of something.",
+            "pairs": "The image of one partner is mixed with the label of another.",
+            "arrays changed": "The arrays that were given have changed.",
+            "hints": [
+                "Each image has one partner, which `order` names.",
+                "What is a share of `share` of one and the rest of the other?",
+                "The same line of code does for images and for labels.",
+            ],
+        },
+        "ex3": {
+            "right": "A stripe of {width} columns, and nothing else.",
+            "shape": "Expected a picture of the same shape; {came} came.",
+            "nothing": "No column has changed.",
+            "rows": "Rows were masked. The mask is along the time, and time goes from left to right.",
+            "everything": "Columns outside the stripe have changed.",
+            "width": "{came} columns have changed; {width} were to be masked.",
+            "value": "The stripe has the value {came:.2f}. The mean of this picture is {mean:.2f}; zero may be louder "
+            "than anything in it.",
+            "arrays changed": "The picture that was given has changed.",
+            "hints": [
+                "Columns are the second axis.",
+                "A copy first, then one slice of it.",
+                "What value says nothing? Not zero, if the picture is in decibels.",
+            ],
+        },
+        "ex4": {
+            "right": "{answer:.0f} different pictures pass by.",
+            "once": "That is one epoch.",
+            "no copies": "Those are the images on the disk. Each epoch draws anew.",
+            "cached": "That is what k copies give that are drawn once and kept. Here nothing is kept.",
+            "far": "That is not it. How many images does the network see in one epoch, and in how many epochs?",
+            "hints": ["Drawn anew means: no two epochs see the same picture.", "Images times epochs."],
+        },
+        "ex5": {
+            "right": "Measured: {measured} %. Your guess of {guess} holds.",
+            "none": "Your guess was {guess} %, measured are {measured} %. A model that was never shown a half turn "
+            "reads a 6 as a 9.",
+            "all": "Your guess was {guess} %, measured are {measured} %. Some digits are themselves after a half turn.",
+            "share": "Your guess was {guess}, measured are {measured} %. The question asks for percent.",
+            "far": "Your guess was {guess} %, measured are {measured} %.",
+            "hints": [
+                "Which of the ten digits look the same after a half turn?",
+                "About three of ten are symmetric; handwriting is not quite.",
+            ],
+        },
+    }
+}
 
 # %% ../../nbs/exercises/06_augmentation_exercises.ipynb #ex1-exercise
 ex1 = Quiz("augmentation.ex1", ["answer"], ["move", "brighter", "tilt"], texts_of(TEXTS, "ex1"))
@@ -90,13 +114,26 @@ def _judge_mix(mix):
             raise Wrong("images left")
         if np.abs(targets.sum(axis=1) - 1).max() > 1e-3:
             raise Wrong("not a sum", total=targets.sum(axis=1)[np.abs(targets.sum(axis=1) - 1).argmax()])
-        raise Wrong("shares differ" if any(np.abs(one - ((1 - share) * all_ + share * all_[order])).max() < 0.01 for one, all_ in ((mixed, images), (targets, labels))) else "pairs")
+        raise Wrong(
+            "shares differ"
+            if any(
+                np.abs(one - ((1 - share) * all_ + share * all_[order])).max() < 0.01
+                for one, all_ in ((mixed, images), (targets, labels))
+            )
+            else "pairs"
+        )
 
 
-ex2 = Exercise("augmentation.ex2", ["mix"], _judge_mix, texts_of(TEXTS, "ex2"), '''
+ex2 = Exercise(
+    "augmentation.ex2",
+    ["mix"],
+    _judge_mix,
+    texts_of(TEXTS, "ex2"),
+    """
 def mix(images, labels, order, share):
     return tuple(share * one + (1 - share) * one[order] for one in (images, labels))
-''')
+""",
+)
 
 # %% ../../nbs/exercises/06_augmentation_exercises.ipynb #ex3-exercise
 def _judge_mask(mask_time):
@@ -123,15 +160,29 @@ def _judge_mask(mask_time):
     return {"width": width}
 
 
-ex3 = Exercise("augmentation.ex3", ["mask_time"], _judge_mask, texts_of(TEXTS, "ex3"), '''
+ex3 = Exercise(
+    "augmentation.ex3",
+    ["mask_time"],
+    _judge_mask,
+    texts_of(TEXTS, "ex3"),
+    """
 def mask_time(picture, start, width):
     masked = picture.copy()
     masked[:, start:start + width] = picture.mean()
     return masked
-''')
+""",
+)
 
 # %% ../../nbs/exercises/06_augmentation_exercises.ipynb #ex4-exercise
-ex4 = Value("augmentation.ex4", ["count"], 3000.0, texts_of(TEXTS, "ex4"), "count = 200 * 15", {"no copies": 200.0, "once": 400.0, "cached": 600.0}, tolerance=0.001)
+ex4 = Value(
+    "augmentation.ex4",
+    ["count"],
+    3000.0,
+    texts_of(TEXTS, "ex4"),
+    "count = 200 * 15",
+    {"no copies": 200.0, "once": 400.0, "cached": 600.0},
+    tolerance=0.001,
+)
 
 # %% ../../nbs/exercises/06_augmentation_exercises.ipynb #ex5-exercise
 def _upside_down():
@@ -144,5 +195,15 @@ def _upside_down():
     return 100 * float(model.score(images[rows[500:]][:, ::-1], labels[rows[500:]]))
 
 
-ex5 = Prediction("augmentation.ex5", ["guess"], _upside_down, texts_of(TEXTS, "ex5"), tolerance=8, ideas={
-    "share": lambda guess, measured: 0 < guess <= 1, "none": lambda guess, measured: guess > 75, "all": lambda guess, measured: guess < 15})
+ex5 = Prediction(
+    "augmentation.ex5",
+    ["guess"],
+    _upside_down,
+    texts_of(TEXTS, "ex5"),
+    tolerance=8,
+    ideas={
+        "share": lambda guess, measured: 0 < guess <= 1,
+        "none": lambda guess, measured: guess > 75,
+        "all": lambda guess, measured: guess < 15,
+    },
+)

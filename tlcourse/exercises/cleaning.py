@@ -11,69 +11,96 @@ import numpy as np
 from ..checking import Exercise, Prediction, Quiz, Repair, Value, Wrong, ____, array_of, texts_of  # noqa: F401
 
 # %% ../../nbs/exercises/03_cleaning_exercises.ipynb #code-texts
-TEXTS = {"en": {
-    "ex1": {
-        "right": "",
-        "choices": {"truncated": "a file that ends in the middle", "text": "a text file with the ending .jpg", "copy": "one photograph saved twice", "label": "a cat in the folder of dogs", "dark": "a photograph that is nearly black", "extension": "a JPEG file with the ending .png"},
-        "truncated": "The decoder comes to the end of the file before the end of the picture.",
-        "text": "A text cannot be decoded as a picture.",
-        "copy": "Each copy decodes like any other picture.",
-        "label": "To a decoder, one folder is like another.",
-        "dark": "Black pixels are pixels.",
-        "extension": "Decoders look at the first bytes of a file and not at its name.",
-        "hints": ["Which of them can be decoded?", "The rest becomes images, whatever they show."],
-    },
-    "ex2": {
-        "right": "One of each picture is left.",
-        "indices": "Expected the row numbers of the images that stay, each once; {came} came.",
-        "copies stay": "Images {first} and {second} are equal to the last pixel, and both are there.",
-        "all gone": "Of the equal images {family}, none is left. One of them should stay.",
-        "not equal": "Image {row} is gone, and no other has the same pixels. Another only has the same {what}.",
-        "hints": ["When are two images equal? Which numbers of two different images can be the same?", "Go through the images and remember which you have seen.", "The bytes of an array can be the key of a dictionary."],
-    },
-    "ex3": {
-        "right": "A night sky is dark with bright stars, and it is not too dark.",
-        "flags": "Expected one True or False an image; {came} came.",
-        "mean": "The photograph of bright windows at night was flagged: it is dark on the mean, and 5 % of it is bright.",
-        "brightest": "An image that is black but for a single hot pixel was not flagged.",
-        "other way": "The bright images are flagged, and the dark ones are not.",
-        "whole set": "What is said about one image changes with the images beside it.",
-        "changes with scale": "It works for one level and not for another.",
-        "nothing": "No image is flagged, not even a black one.",
-        "hints": ["99 % of the pixels are below the level: which quantile is that?", "Take the quantile of each image by itself, over height, width and channels."],
-    },
-    "ex4": {
-        "right": "The gaps are filled with what the training part knows.",
-        "gaps left": "There are still gaps in the {part} part.",
-        "own medians": "The gaps of the test part were filled with the test part's own medians.",
-        "both parts": "The medians come from both parts together.",
-        "mean": "One weight of 9999 has pulled the value up with which you fill. Somebody typed it wrongly; which middle does not mind?",
-        "zero": "The gaps were filled with zero, a value that no image has.",
-        "known changed": "A value that was known is another one now.",
-        "rows lost": "Expected as many rows as were given; {came} came.",
-        "arrays changed": "The arrays that were given have changed.",
-        "other": "The gaps were filled with something else than the median of the column in the training part.",
-        "hints": ["Which part may be looked at to learn something?", "The median of each column without its gaps: NumPy has a function for it.", "Put it in where the gaps are, in a copy of each part."],
-    },
-    "ex5": {
-        "right": "{found} of {wrong} changed labels are among your {count} suspects.",
-        "indices": "Expected row numbers, each once; {came} came.",
-        "by heart": "You suspect {count} images. A model that has learned the wrong labels agrees with them: ask one that has not seen the image.",
-        "too many": "You suspect {count} of {images} images. Nobody will look at so many.",
-        "not those": "Of {wrong} changed labels, {found} are among your suspects. Guessing would do as well.",
-        "classes": "You gave classes instead of rows.",
-        "hints": ["Which model may judge a label? Certainly none that was trained on it.", "scikit-learn has a function that predicts each image by a model that was trained on the others.", "Suspect the images for which the prediction is another class than the label."],
-    },
-    "ex6": {
-        "right": "{answer:.0%} of the suspects are guilty.",
-        "recall": "That is the share of the changed labels that are found.",
-        "of all": "That is a share of all images.",
-        "upside down": "That is more than one, and cannot be a share.",
-        "both": "That mixes both kinds of mistakes; the question is about the suspects alone.",
-        "far": "That is not it. Of which images do you want a share?",
-        "hints": ["The share of the suspects: they are the whole.", "How many of these have a changed label?"],
-    },
-}}
+TEXTS = {
+    "en": {
+        "ex1": {
+            "right": "",
+            "choices": {
+                "truncated": "a file that ends in the middle",
+                "text": "a text file with the ending .jpg",
+                "copy": "one photograph saved twice",
+                "label": "a cat in the folder of dogs",
+                "dark": "a photograph that is nearly black",
+                "extension": "a JPEG file with the ending .png",
+            },
+            "truncated": "The decoder comes to the end of the file before the end of the picture.",
+            "text": "A text cannot be decoded as a picture.",
+            "copy": "Each copy decodes like any other picture.",
+            "label": "To a decoder, one folder is like another.",
+            "dark": "Black pixels are pixels.",
+            "extension": "Decoders look at the first bytes of a file and not at its name.",
+            "hints": ["Which of them can be decoded?", "The rest becomes images, whatever they show."],
+        },
+        "ex2": {
+            "right": "One of each picture is left.",
+            "indices": "Expected the row numbers of the images that stay, each once; {came} came.",
+            "copies stay": "Images {first} and {second} are equal to the last pixel, and both are there.",
+            "all gone": "Of the equal images {family}, none is left. One of them should stay.",
+            "not equal": "Image {row} is gone, and no other has the same pixels. Another only has the same {what}.",
+            "hints": [
+                "When are two images equal? Which numbers of two different images can be the same?",
+                "Go through the images and remember which you have seen.",
+                "The bytes of an array can be the key of a dictionary.",
+            ],
+        },
+        "ex3": {
+            "right": "A night sky is dark with bright stars, and it is not too dark.",
+            "flags": "Expected one True or False an image; {came} came.",
+            "mean": "The photograph of bright windows at night was flagged: it is dark on the mean, and 5 % of it is "
+            "bright.",
+            "brightest": "An image that is black but for a single hot pixel was not flagged.",
+            "other way": "The bright images are flagged, and the dark ones are not.",
+            "whole set": "What is said about one image changes with the images beside it.",
+            "changes with scale": "It works for one level and not for another.",
+            "nothing": "No image is flagged, not even a black one.",
+            "hints": [
+                "99 % of the pixels are below the level: which quantile is that?",
+                "Take the quantile of each image by itself, over height, width and channels.",
+            ],
+        },
+        "ex4": {
+            "right": "The gaps are filled with what the training part knows.",
+            "gaps left": "There are still gaps in the {part} part.",
+            "own medians": "The gaps of the test part were filled with the test part's own medians.",
+            "both parts": "The medians come from both parts together.",
+            "mean": "One weight of 9999 has pulled the value up with which you fill. Somebody typed it wrongly; which "
+            "middle does not mind?",
+            "zero": "The gaps were filled with zero, a value that no image has.",
+            "known changed": "A value that was known is another one now.",
+            "rows lost": "Expected as many rows as were given; {came} came.",
+            "arrays changed": "The arrays that were given have changed.",
+            "other": "The gaps were filled with something else than the median of the column in the training part.",
+            "hints": [
+                "Which part may be looked at to learn something?",
+                "The median of each column without its gaps: NumPy has a function for it.",
+                "Put it in where the gaps are, in a copy of each part.",
+            ],
+        },
+        "ex5": {
+            "right": "{found} of {wrong} changed labels are among your {count} suspects.",
+            "indices": "Expected row numbers, each once; {came} came.",
+            "by heart": "You suspect {count} images. A model that has learned the wrong labels agrees with them: ask "
+            "one that has not seen the image.",
+            "too many": "You suspect {count} of {images} images. Nobody will look at so many.",
+            "not those": "Of {wrong} changed labels, {found} are among your suspects. Guessing would do as well.",
+            "classes": "You gave classes instead of rows.",
+            "hints": [
+                "Which model may judge a label? Certainly none that was trained on it.",
+                "scikit-learn has a function that predicts each image by a model that was trained on the others.",
+                "Suspect the images for which the prediction is another class than the label.",
+            ],
+        },
+        "ex6": {
+            "right": "{answer:.0%} of the suspects are guilty.",
+            "recall": "That is the share of the changed labels that are found.",
+            "of all": "That is a share of all images.",
+            "upside down": "That is more than one, and cannot be a share.",
+            "both": "That mixes both kinds of mistakes; the question is about the suspects alone.",
+            "far": "That is not it. Of which images do you want a share?",
+            "hints": ["The share of the suspects: they are the whole.", "How many of these have a changed label?"],
+        },
+    }
+}
 
 # %% ../../nbs/exercises/03_cleaning_exercises.ipynb #ex1-exercise
 ex1 = Quiz("cleaning.ex1", ["answer"], ["truncated", "text"], texts_of(TEXTS, "ex1"))
@@ -85,14 +112,26 @@ def _judge_keep(keep_one):
     images[4] = images[1]
     images[8] = images[1]
     images[9] = images[6]
-    images[3] = images[0][:, ::-1]                 # the same pixels in other places
+    images[3] = images[0][:, ::-1]  # the same pixels in other places
     images[7] = images[5]
-    images[7, 2, 2, 1] ^= 1                        # one grey level
+    images[7, 2, 2, 1] ^= 1  # one grey level
     kept = array_of(keep_one(images.copy()), message="indices")
-    if kept.ndim != 1 or kept.dtype.kind != "f" or (kept % 1).any() or len(np.unique(kept)) < len(kept) or (len(kept) and (kept.min() < 0 or kept.max() > 9)):
+    if (
+        kept.ndim != 1
+        or kept.dtype.kind != "f"
+        or (kept % 1).any()
+        or len(np.unique(kept)) < len(kept)
+        or (len(kept) and (kept.min() < 0 or kept.max() > 9))
+    ):
         raise Wrong("indices", came=str(kept.tolist())[:60])
     kept = kept.astype(int).tolist()
-    for row, what in ((0, "pixels in other places"), (3, "pixels in other places"), (5, "pixels but one"), (7, "pixels but one"), (2, "size")):
+    for row, what in (
+        (0, "pixels in other places"),
+        (3, "pixels in other places"),
+        (5, "pixels but one"),
+        (7, "pixels but one"),
+        (2, "size"),
+    ):
         if row not in kept:
             raise Wrong("not equal", row=row, what=what)
     for family in ((1, 4, 8), (6, 9)):
@@ -103,20 +142,26 @@ def _judge_keep(keep_one):
             raise Wrong("copies stay", first=mine[0], second=mine[1])
 
 
-ex2 = Exercise("cleaning.ex2", ["keep_one"], _judge_keep, texts_of(TEXTS, "ex2"), '''
+ex2 = Exercise(
+    "cleaning.ex2",
+    ["keep_one"],
+    _judge_keep,
+    texts_of(TEXTS, "ex2"),
+    """
 def keep_one(images):
     first = {}
     for row, image in enumerate(images):
         first.setdefault(image.tobytes(), row)
     return sorted(first.values())
-''')
+""",
+)
 
 # %% ../../nbs/exercises/03_cleaning_exercises.ipynb #ex3-exercise
 def _judge_dark(too_dark):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 20, (6, 20, 20, 3)).astype("uint8")
-    images[1, :4, :5] = 250                       # windows at night
-    images[2, 0, 0, 0] = 255                      # one hot pixel
+    images[1, :4, :5] = 250  # windows at night
+    images[2, 0, 0, 0] = 255  # one hot pixel
     images[3] = rng.integers(120, 256, (20, 20, 3))
     images[4] = rng.integers(60, 90, (20, 20, 3))
     images[5] = 0
@@ -150,10 +195,16 @@ def _judge_dark(too_dark):
         raise Wrong("changes with scale")
 
 
-ex3 = Exercise("cleaning.ex3", ["too_dark"], _judge_dark, texts_of(TEXTS, "ex3"), '''
+ex3 = Exercise(
+    "cleaning.ex3",
+    ["too_dark"],
+    _judge_dark,
+    texts_of(TEXTS, "ex3"),
+    """
 def too_dark(images, level):
     return np.quantile(images, 0.99, axis=(1, 2, 3)) < level
-''')
+""",
+)
 
 # %% ../../nbs/exercises/03_cleaning_exercises.ipynb #ex4-exercise
 def _judge_fill(fill):
@@ -187,17 +238,28 @@ def _judge_fill(fill):
     if fits(kept[0], np.nanmedian) and np.abs((filled[0] - np.nanmedian(kept[0], axis=0))[gaps[0]]).max() < 1e-6:
         return
     both = np.concatenate(kept)
-    for message, known, middle in (("own medians", kept[1], np.nanmedian), ("both parts", both, np.nanmedian), ("mean", kept[0], np.nanmean), ("mean", kept[1], np.nanmean)):
+    for message, known, middle in (
+        ("own medians", kept[1], np.nanmedian),
+        ("both parts", both, np.nanmedian),
+        ("mean", kept[0], np.nanmean),
+        ("mean", kept[1], np.nanmean),
+    ):
         if fits(known, middle):
             raise Wrong(message)
     raise Wrong("zero" if np.abs(filled[1][gaps[1]]).max() == 0 else "other")
 
 
-ex4 = Repair("cleaning.ex4", ["fill"], _judge_fill, texts_of(TEXTS, "ex4"), '''
+ex4 = Repair(
+    "cleaning.ex4",
+    ["fill"],
+    _judge_fill,
+    texts_of(TEXTS, "ex4"),
+    """
 def fill(train, test):
     medians = np.nanmedian(train, axis=0)
     return tuple(np.where(np.isnan(part), medians, part) for part in (train, test))
-''')
+""",
+)
 
 # %% ../../nbs/exercises/03_cleaning_exercises.ipynb #ex5-exercise
 def _judge_suspects(suspects):
@@ -210,7 +272,16 @@ def _judge_suspects(suspects):
     found = array_of(suspects(features.copy(), labels.copy()), message="indices")
     if found.ndim == 1 and found.shape == (150,) and set(np.unique(found)) <= {0.0, 1.0, 2.0}:
         raise Wrong("classes")
-    if found.ndim != 1 or (found.size and (found.dtype.kind != "f" or (found % 1).any() or len(np.unique(found)) < len(found) or found.min() < 0 or found.max() >= 150)):
+    if found.ndim != 1 or (
+        found.size
+        and (
+            found.dtype.kind != "f"
+            or (found % 1).any()
+            or len(np.unique(found)) < len(found)
+            or found.min() < 0
+            or found.max() >= 150
+        )
+    ):
         raise Wrong("indices", came=str(found.tolist())[:60])
     hits = len(np.intersect1d(found, changed))
     values = {"found": hits, "wrong": 15, "count": len(found), "images": 150}
@@ -223,14 +294,27 @@ def _judge_suspects(suspects):
     return values
 
 
-ex5 = Exercise("cleaning.ex5", ["suspects"], _judge_suspects, texts_of(TEXTS, "ex5"), '''
+ex5 = Exercise(
+    "cleaning.ex5",
+    ["suspects"],
+    _judge_suspects,
+    texts_of(TEXTS, "ex5"),
+    """
 def suspects(features, labels):
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import cross_val_predict
 
     predicted = cross_val_predict(LogisticRegression(C=0.1, max_iter=1000), features, labels, cv=5)
     return np.flatnonzero(predicted != labels)
-''')
+""",
+)
 
 # %% ../../nbs/exercises/03_cleaning_exercises.ipynb #ex6-exercise
-ex6 = Value("cleaning.ex6", ["share"], 24 / 30, texts_of(TEXTS, "ex6"), "share = 24 / 30", {"recall": 24 / 40, "of all": 24 / 400, "upside down": 30 / 24, "both": 24 / 46})
+ex6 = Value(
+    "cleaning.ex6",
+    ["share"],
+    24 / 30,
+    texts_of(TEXTS, "ex6"),
+    "share = 24 / 30",
+    {"recall": 24 / 40, "of all": 24 / 400, "upside down": 30 / 24, "both": 24 / 46},
+)

@@ -11,46 +11,69 @@ import numpy as np
 from ..checking import Exercise, Prediction, Quiz, Value, Wrong, ____, array_of, texts_of  # noqa: F401
 
 # %% ../../nbs/exercises/09_efficiency_exercises.ipynb #code-texts
-TEXTS = {"en": {
-    "ex1": {
-        "right": "",
-        "choices": {"frozen": "the output of a frozen backbone, BatchNorm in inference mode", "copies": "the output of a frozen backbone for three augmented copies of each image, drawn once", "fresh": "the output of a frozen backbone for images that are augmented anew in each epoch", "tail": "the output of a layer that trains", "following": "the output of a frozen backbone whose BatchNorm follows the batches"},
-        "frozen": "Nothing in it changes, so neither does what it gives for an image.",
-        "copies": "The copies are images like any others once they are drawn.",
-        "fresh": "Each epoch brings other pixels, and other pixels give other features.",
-        "tail": "A layer that trains gives something else after each step.",
-        "following": "What BatchNorm does to an image then depends on the images beside it.",
-        "hints": ["For which of them does an image give the same numbers each time?", "Ask for each: do the pixels change? Do the weights? Does anything else?"],
-    },
-    "ex2": {
-        "right": "One layer in place of two, and the same outputs to rounding.",
-        "two arrays": "Expected a kernel of the shape {kernel} and a bias of the shape {bias}; {came} came.",
-        "bias": "The kernel is right, and the bias is not.",
-        "kernel": "The kernel is not right: each column belongs to one output, and is scaled by what BatchNorm does to that output.",
-        "variance": "The variance was taken for the standard deviation: there is a root.",
-        "epsilon": "The small number under the root is missing, and with a variance of nearly zero it decides.",
-        "shape of the scale": "The rows of the kernel were scaled, and not its columns.",
-        "arrays changed": "The arrays that were given have changed.",
-        "hints": ["BatchNorm in inference mode multiplies each output by a number and adds another. Which?", "The number is gamma divided by the root of variance plus epsilon.", "The old bias goes through BatchNorm as well: the mean is subtracted from it first."],
-    },
-    "ex3": {
-        "right": "{answer:.1f} times as fast.",
-        "per epoch": "That compares one epoch with one epoch. The trunk has to run once, too.",
-        "epochs": "The trunk runs a tenth as often, but the rest runs as often as before.",
-        "trunk": "That compares the trunk with the rest.",
-        "upside down": "That is the share of the time that is left; how many times as fast is it?",
-        "far": "That is not it. Add up both ways for all images and all epochs.",
-        "hints": ["Without a cache, each image goes through both parts in each epoch.", "With a cache, it goes through the trunk once, and through the rest ten times."],
-    },
-    "ex4": {
-        "right": "Measured: {measured} %. Eight binary digits are kept of every number.",
-        "exact": "Your guess was {guess} %, measured are {measured} %. That would be float32.",
-        "float16": "Your guess was {guess} %, measured are {measured} %. That would be float16: more digits, and a smaller range.",
-        "much": "Your guess was {guess} %, measured are {measured} %. It is coarse, but not that coarse.",
-        "far": "Your guess was {guess} %, measured are {measured} %.",
-        "hints": ["bfloat16 keeps the exponent of float32, and eight binary digits.", "Rounding to eight binary digits: half of the last one, as a share of the first."],
-    },
-}}
+TEXTS = {
+    "en": {
+        "ex1": {
+            "right": "",
+            "choices": {
+                "frozen": "the output of a frozen backbone, BatchNorm in inference mode",
+                "copies": "the output of a frozen backbone for three augmented copies of each image, drawn once",
+                "fresh": "the output of a frozen backbone for images that are augmented anew in each epoch",
+                "tail": "the output of a layer that trains",
+                "following": "the output of a frozen backbone whose BatchNorm follows the batches",
+            },
+            "frozen": "Nothing in it changes, so neither does what it gives for an image.",
+            "copies": "The copies are images like any others once they are drawn.",
+            "fresh": "Each epoch brings other pixels, and other pixels give other features.",
+            "tail": "A layer that trains gives something else after each step.",
+            "following": "What BatchNorm does to an image then depends on the images beside it.",
+            "hints": [
+                "For which of them does an image give the same numbers each time?",
+                "Ask for each: do the pixels change? Do the weights? Does anything else?",
+            ],
+        },
+        "ex2": {
+            "right": "One layer in place of two, and the same outputs to rounding.",
+            "two arrays": "Expected a kernel of the shape {kernel} and a bias of the shape {bias}; {came} came.",
+            "bias": "The kernel is right, and the bias is not.",
+            "kernel": "The kernel is not right: each column belongs to one output, and is scaled by what BatchNorm "
+            "does to that output.",
+            "variance": "The variance was taken for the standard deviation: there is a root.",
+            "epsilon": "The small number under the root is missing, and with a variance of nearly zero it decides.",
+            "shape of the scale": "The rows of the kernel were scaled, and not its columns.",
+            "arrays changed": "The arrays that were given have changed.",
+            "hints": [
+                "BatchNorm in inference mode multiplies each output by a number and adds another. Which?",
+                "The number is gamma divided by the root of variance plus epsilon.",
+                "The old bias goes through BatchNorm as well: the mean is subtracted from it first.",
+            ],
+        },
+        "ex3": {
+            "right": "{answer:.1f} times as fast.",
+            "per epoch": "That compares one epoch with one epoch. The trunk has to run once, too.",
+            "epochs": "The trunk runs a tenth as often, but the rest runs as often as before.",
+            "trunk": "That compares the trunk with the rest.",
+            "upside down": "That is the share of the time that is left; how many times as fast is it?",
+            "far": "That is not it. Add up both ways for all images and all epochs.",
+            "hints": [
+                "Without a cache, each image goes through both parts in each epoch.",
+                "With a cache, it goes through the trunk once, and through the rest ten times.",
+            ],
+        },
+        "ex4": {
+            "right": "Measured: {measured} %. Eight binary digits are kept of every number.",
+            "exact": "Your guess was {guess} %, measured are {measured} %. That would be float32.",
+            "float16": "Your guess was {guess} %, measured are {measured} %. That would be float16: more digits, and "
+            "a smaller range.",
+            "much": "Your guess was {guess} %, measured are {measured} %. It is coarse, but not that coarse.",
+            "far": "Your guess was {guess} %, measured are {measured} %.",
+            "hints": [
+                "bfloat16 keeps the exponent of float32, and eight binary digits.",
+                "Rounding to eight binary digits: half of the last one, as a share of the first.",
+            ],
+        },
+    }
+}
 
 # %% ../../nbs/exercises/09_efficiency_exercises.ipynb #ex1-exercise
 ex1 = Quiz("efficiency.ex1", ["answer"], ["frozen", "copies"], texts_of(TEXTS, "ex1"))
@@ -90,22 +113,47 @@ def _judge_fold(fold):
         raise Wrong("kernel")
 
 
-ex2 = Exercise("efficiency.ex2", ["fold"], _judge_fold, texts_of(TEXTS, "ex2"), '''
+ex2 = Exercise(
+    "efficiency.ex2",
+    ["fold"],
+    _judge_fold,
+    texts_of(TEXTS, "ex2"),
+    """
 def fold(kernel, bias, gamma, beta, mean, variance, epsilon):
     scale = gamma / np.sqrt(variance + epsilon)
     return kernel * scale, (bias - mean) * scale + beta
-''')
+""",
+)
 
 # %% ../../nbs/exercises/09_efficiency_exercises.ipynb #ex3-exercise
-ex3 = Value("efficiency.ex3", ["times"], 7.0, texts_of(TEXTS, "ex3"), "times = 10 * (20 + 1) / (20 + 10 * 1)", {"per epoch": 21.0, "epochs": 10.0, "trunk": 20.0, "upside down": 1 / 7})
+ex3 = Value(
+    "efficiency.ex3",
+    ["times"],
+    7.0,
+    texts_of(TEXTS, "ex3"),
+    "times = 10 * (20 + 1) / (20 + 10 * 1)",
+    {"per epoch": 21.0, "epochs": 10.0, "trunk": 20.0, "upside down": 1 / 7},
+)
 
 # %% ../../nbs/exercises/09_efficiency_exercises.ipynb #ex4-exercise
 def _rounded_away():
     numbers = np.random.default_rng(0).uniform(1, 2, 10_000).astype("float32")
     bits = numbers.view(np.uint32)
-    rounded = ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)  # to nearest, as processors do
+    rounded = (
+        ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
+    )  # to nearest, as processors do
     return 100 * float((np.abs(rounded - numbers) / numbers).max())
 
 
-ex4 = Prediction("efficiency.ex4", ["guess"], _rounded_away, texts_of(TEXTS, "ex4"), tolerance=0.1, ideas={
-    "exact": lambda guess, measured: abs(guess) <= 0.001, "float16": lambda guess, measured: 0.02 <= guess <= 0.1, "much": lambda guess, measured: guess > 2})
+ex4 = Prediction(
+    "efficiency.ex4",
+    ["guess"],
+    _rounded_away,
+    texts_of(TEXTS, "ex4"),
+    tolerance=0.1,
+    ideas={
+        "exact": lambda guess, measured: abs(guess) <= 0.001,
+        "float16": lambda guess, measured: 0.02 <= guess <= 0.1,
+        "much": lambda guess, measured: guess > 2,
+    },
+)

@@ -11,60 +11,94 @@ import numpy as np
 from ..checking import Exercise, Lab, Prediction, Quiz, Value, Wrong, ____, array_of, texts_of  # noqa: F401
 
 # %% ../../nbs/exercises/05_feature_selection_exercises.ipynb #code-texts
-TEXTS = {"en": {
-    "ex1": {
-        "right": "",
-        "choices": {"variance": "keep the features that vary most", "correlation": "drop features that repeat others", "anova": "keep those with the highest ANOVA F", "mutual": "keep those with the most mutual information", "l1": "keep those that a linear model with an L1 penalty uses"},
-        "variance": "How much a feature varies can be known without a single label.",
-        "correlation": "Two features that repeat each other do so whatever the labels are.",
-        "anova": "ANOVA F asks how far apart the classes are in a feature.",
-        "mutual": "Mutual information is between a feature and the labels.",
-        "l1": "The penalised model is trained on the labels.",
-        "hints": ["Which of them could you run if nobody had labelled the images?", "The others can be fooled by labels, and so they belong inside the folds."],
-    },
-    "ex2": {
-        "right": "Chance on noise, {signal:.0%} where there is something to find: the choice was made without the test images.",
-        "outside": "On pure noise you report {noise:.0%}. Nothing can be learned there. Did the test images take part in the choice?",
-        "not chosen": "There are five good columns among a thousand, and you reach {signal:.0%}: too little for somebody who chose them.",
-        "percent": "Expected a share between 0 and 1; {came} came.",
-        "one number": "Expected one number; {came} came.",
-        "in sample": "You report {noise:.0%} on pure noise: the model is tested on the images that it was trained on.",
-        "hints": ["Choosing features is learning. Where in cross-validation does learning happen?", "scikit-learn's pipelines fit all their steps anew in each fold.", "Put the choice of 20 features and the classifier into one pipeline, and cross-validate that."],
-    },
-    "ex3": {
-        "right": "One of each family is left, and those on their own.",
-        "indices": "Expected the numbers of the columns that stay, each once; {came} came.",
-        "repeats": "Columns {first} and {second} repeat each other and are both there.",
-        "sign": "Column {second} is column {first} upside down. It says the same, and is still there.",
-        "none left": "Of the columns {family}, which repeat each other, none is left. One of them should stay.",
-        "threshold": "Column {column} is gone, although it is correlated with others by less than the threshold.",
-        "hints": ["Which pairs are correlated above the threshold, in either direction?", "Go from column to column, and keep one unless it repeats a column that is kept already.", "NumPy has the matrix of correlations; a negative correlation of nearly minus one is a repetition too."],
-    },
-    "ex4": {
-        "right": "{answer:.0f} of them, with no meaning at all.",
-        "none": "They have no meaning, but luck gives some of them a small p.",
-        "at least one": "That is the probability that at least one is so lucky. How many are?",
-        "the rest": "That is how many are not so lucky.",
-        "share": "That is the share of them, not the number.",
-        "far": "That is not it. What does p < 0.01 mean for a feature without meaning?",
-        "hints": ["By luck alone, how often is p below 0.01?", "There are two thousand of them."],
-    },
-    "ex5": {
-        "right": "Measured: {measured} %. Your guess of {guess} holds.",
-        "chance": "Your guess was {guess} %, measured are {measured} %. Chance is what honest testing gives. Here the test images helped to choose.",
-        "share": "Your guess was {guess}, measured are {measured} %. The question asks for percent.",
-        "below": "Your guess was {guess} %, measured are {measured} %. A mistake of this kind makes scores look better, not worse.",
-        "far": "Your guess was {guess} %, measured are {measured} %.",
-        "hints": ["How many of the thousand columns go with forty labels by luck?", "Twenty columns that all go with the labels, in training and test images alike: what does a model make of them?"],
-    },
-    "ex6": {
-        "right": "{accuracy} on test images with {count} of 64 pixels.",
-        "too many": "{count} pixels are more than the {allowed} that are allowed.",
-        "too few": "{count} pixels reach {accuracy:.1%}; the goal is {goal:.0%}. There is room for more pixels.",
-        "other method": "{accuracy:.1%} with {count} pixels by `{method}`. Another method does better with as many.",
-        "hints": ["Use all the pixels that you are allowed.", "One method never looks at the labels, and one looks at each pixel alone. Try all three with the same count."],
-    },
-}}
+TEXTS = {
+    "en": {
+        "ex1": {
+            "right": "",
+            "choices": {
+                "variance": "keep the features that vary most",
+                "correlation": "drop features that repeat others",
+                "anova": "keep those with the highest ANOVA F",
+                "mutual": "keep those with the most mutual information",
+                "l1": "keep those that a linear model with an L1 penalty uses",
+            },
+            "variance": "How much a feature varies can be known without a single label.",
+            "correlation": "Two features that repeat each other do so whatever the labels are.",
+            "anova": "ANOVA F asks how far apart the classes are in a feature.",
+            "mutual": "Mutual information is between a feature and the labels.",
+            "l1": "The penalised model is trained on the labels.",
+            "hints": [
+                "Which of them could you run if nobody had labelled the images?",
+                "The others can be fooled by labels, and so they belong inside the folds.",
+            ],
+        },
+        "ex2": {
+            "right": "Chance on noise, {signal:.0%} where there is something to find: the choice was made without the "
+            "test images.",
+            "outside": "On pure noise you report {noise:.0%}. Nothing can be learned there. Did the test images take "
+            "part in the choice?",
+            "not chosen": "There are five good columns among a thousand, and you reach {signal:.0%}: too little for "
+            "somebody who chose them.",
+            "percent": "Expected a share between 0 and 1; {came} came.",
+            "one number": "Expected one number; {came} came.",
+            "in sample": "You report {noise:.0%} on pure noise: the model is tested on the images that it was trained "
+            "on.",
+            "hints": [
+                "Choosing features is learning. Where in cross-validation does learning happen?",
+                "scikit-learn's pipelines fit all their steps anew in each fold.",
+                "Put the choice of 20 features and the classifier into one pipeline, and cross-validate that.",
+            ],
+        },
+        "ex3": {
+            "right": "One of each family is left, and those on their own.",
+            "indices": "Expected the numbers of the columns that stay, each once; {came} came.",
+            "repeats": "Columns {first} and {second} repeat each other and are both there.",
+            "sign": "Column {second} is column {first} upside down. It says the same, and is still there.",
+            "none left": "Of the columns {family}, which repeat each other, none is left. One of them should stay.",
+            "threshold": "Column {column} is gone, although it is correlated with others by less than the threshold.",
+            "hints": [
+                "Which pairs are correlated above the threshold, in either direction?",
+                "Go from column to column, and keep one unless it repeats a column that is kept already.",
+                "NumPy has the matrix of correlations; a negative correlation of nearly minus one is a repetition too.",
+            ],
+        },
+        "ex4": {
+            "right": "{answer:.0f} of them, with no meaning at all.",
+            "none": "They have no meaning, but luck gives some of them a small p.",
+            "at least one": "That is the probability that at least one is so lucky. How many are?",
+            "the rest": "That is how many are not so lucky.",
+            "share": "That is the share of them, not the number.",
+            "far": "That is not it. What does p < 0.01 mean for a feature without meaning?",
+            "hints": ["By luck alone, how often is p below 0.01?", "There are two thousand of them."],
+        },
+        "ex5": {
+            "right": "Measured: {measured} %. Your guess of {guess} holds.",
+            "chance": "Your guess was {guess} %, measured are {measured} %. Chance is what honest testing gives. Here "
+            "the test images helped to choose.",
+            "share": "Your guess was {guess}, measured are {measured} %. The question asks for percent.",
+            "below": "Your guess was {guess} %, measured are {measured} %. A mistake of this kind makes scores look "
+            "better, not worse.",
+            "far": "Your guess was {guess} %, measured are {measured} %.",
+            "hints": [
+                "How many of the thousand columns go with forty labels by luck?",
+                "Twenty columns that all go with the labels, in training and test images alike: what does a model "
+                "make of them?",
+            ],
+        },
+        "ex6": {
+            "right": "{accuracy} on test images with {count} of 64 pixels.",
+            "too many": "{count} pixels are more than the {allowed} that are allowed.",
+            "too few": "{count} pixels reach {accuracy:.1%}; the goal is {goal:.0%}. There is room for more pixels.",
+            "other method": "{accuracy:.1%} with {count} pixels by `{method}`. Another method does better with as "
+            "many.",
+            "hints": [
+                "Use all the pixels that you are allowed.",
+                "One method never looks at the labels, and one looks at each pixel alone. Try all three with the same "
+                "count.",
+            ],
+        },
+    }
+}
 
 # %% ../../nbs/exercises/05_feature_selection_exercises.ipynb #ex1-exercise
 ex1 = Quiz("feature_selection.ex1", ["answer"], ["anova", "mutual", "l1"], texts_of(TEXTS, "ex1"))
@@ -74,7 +108,7 @@ def _noise(seed, good=0, images=60, columns=1000):
     rng = np.random.default_rng(seed)
     labels = np.arange(images) % 2
     features = rng.normal(size=(images, columns))
-    features[:, 17:17 + good] += 2.0 * labels[:, None]
+    features[:, 17 : 17 + good] += 2.0 * labels[:, None]
     return features, labels
 
 
@@ -100,7 +134,12 @@ def _judge_honest(honest_accuracy):
     return {"signal": signal}
 
 
-ex2 = Exercise("feature_selection.ex2", ["honest_accuracy"], _judge_honest, texts_of(TEXTS, "ex2"), '''
+ex2 = Exercise(
+    "feature_selection.ex2",
+    ["honest_accuracy"],
+    _judge_honest,
+    texts_of(TEXTS, "ex2"),
+    """
 def honest_accuracy(features, labels):
     from sklearn.feature_selection import SelectKBest
     from sklearn.linear_model import LogisticRegression
@@ -108,17 +147,25 @@ def honest_accuracy(features, labels):
     from sklearn.pipeline import make_pipeline
 
     return cross_val_score(make_pipeline(SelectKBest(k=20), LogisticRegression()), features, labels).mean()
-''')
+""",
+)
 
 # %% ../../nbs/exercises/05_feature_selection_exercises.ipynb #ex3-exercise
 def _judge_repeats(without_repeats):
     rng = np.random.default_rng(0)
     a, b, c = rng.normal(size=(3, 200))
     for features, family, alone in (
-            (np.column_stack([a, a + 0.01 * rng.normal(size=200), c, -3 * a, b]), (0, 1, 3), (2, 4)),
-            (np.column_stack([b, 0.8 * b + 0.6 * c, c, -b]), (0, 3), (1, 2))):
+        (np.column_stack([a, a + 0.01 * rng.normal(size=200), c, -3 * a, b]), (0, 1, 3), (2, 4)),
+        (np.column_stack([b, 0.8 * b + 0.6 * c, c, -b]), (0, 3), (1, 2)),
+    ):
         kept = array_of(without_repeats(features.copy(), 0.95), message="indices")
-        if kept.ndim != 1 or kept.dtype.kind != "f" or len(np.unique(kept)) != len(kept) or (kept % 1).any() or (len(kept) and (kept.min() < 0 or kept.max() >= features.shape[1])):
+        if (
+            kept.ndim != 1
+            or kept.dtype.kind != "f"
+            or len(np.unique(kept)) != len(kept)
+            or (kept % 1).any()
+            or (len(kept) and (kept.min() < 0 or kept.max() >= features.shape[1]))
+        ):
             raise Wrong("indices", came=str(kept.tolist())[:60])
         kept = sorted(kept.astype(int).tolist())
         mine = [column for column in family if column in kept]
@@ -132,7 +179,12 @@ def _judge_repeats(without_repeats):
             raise Wrong("sign" if upside and len(mine) == 2 else "repeats", first=mine[0], second=mine[-1])
 
 
-ex3 = Exercise("feature_selection.ex3", ["without_repeats"], _judge_repeats, texts_of(TEXTS, "ex3"), '''
+ex3 = Exercise(
+    "feature_selection.ex3",
+    ["without_repeats"],
+    _judge_repeats,
+    texts_of(TEXTS, "ex3"),
+    """
 def without_repeats(features, threshold):
     similar = np.abs(np.corrcoef(features, rowvar=False)) > threshold
     kept = []
@@ -140,10 +192,19 @@ def without_repeats(features, threshold):
         if not similar[column, kept].any():
             kept.append(column)
     return kept
-''')
+""",
+)
 
 # %% ../../nbs/exercises/05_feature_selection_exercises.ipynb #ex4-exercise
-ex4 = Value("feature_selection.ex4", ["count"], 20.0, texts_of(TEXTS, "ex4"), "count = 2000 * 0.01", {"none": 0.0, "at least one": 1.0, "the rest": 1980.0, "share": 0.01}, tolerance=0.02)
+ex4 = Value(
+    "feature_selection.ex4",
+    ["count"],
+    20.0,
+    texts_of(TEXTS, "ex4"),
+    "count = 2000 * 0.01",
+    {"none": 0.0, "at least one": 1.0, "the rest": 1980.0, "share": 0.01},
+    tolerance=0.02,
+)
 
 # %% ../../nbs/exercises/05_feature_selection_exercises.ipynb #ex5-exercise
 def _lucky_accuracy():
@@ -154,12 +215,24 @@ def _lucky_accuracy():
     scores = []
     for seed in range(10):
         features, labels = _noise(seed, images=40)
-        scores.append(cross_val_score(KNeighborsClassifier(1), SelectKBest(k=20).fit_transform(features, labels), labels).mean())
+        scores.append(
+            cross_val_score(KNeighborsClassifier(1), SelectKBest(k=20).fit_transform(features, labels), labels).mean()
+        )
     return 100 * float(np.mean(scores))
 
 
-ex5 = Prediction("feature_selection.ex5", ["guess"], _lucky_accuracy, texts_of(TEXTS, "ex5"), tolerance=8, ideas={
-    "share": lambda guess, measured: 0 < guess <= 1, "below": lambda guess, measured: guess < 45, "chance": lambda guess, measured: guess <= 60})
+ex5 = Prediction(
+    "feature_selection.ex5",
+    ["guess"],
+    _lucky_accuracy,
+    texts_of(TEXTS, "ex5"),
+    tolerance=8,
+    ideas={
+        "share": lambda guess, measured: 0 < guess <= 1,
+        "below": lambda guess, measured: guess < 45,
+        "chance": lambda guess, measured: guess <= 60,
+    },
+)
 
 # %% ../../nbs/exercises/05_feature_selection_exercises.ipynb #ex6-exercise
 def _few_pixels(method, count):
@@ -170,8 +243,11 @@ def _few_pixels(method, count):
     images, labels = load_digits(return_X_y=True)
     rows = np.random.default_rng(0).permutation(len(labels))[:800]
     images, labels = images[rows] / 16, labels[rows]
-    score = {"variance": lambda inputs, _: inputs.var(axis=0), "ANOVA F": lambda inputs, classes: np.nan_to_num(f_classif(inputs[:, inputs.std(axis=0) > 0], classes)[0]),
-             "mutual information": lambda inputs, classes: mutual_info_classif(inputs, classes, random_state=0)}[method]
+    score = {
+        "variance": lambda inputs, _: inputs.var(axis=0),
+        "ANOVA F": lambda inputs, classes: np.nan_to_num(f_classif(inputs[:, inputs.std(axis=0) > 0], classes)[0]),
+        "mutual information": lambda inputs, classes: mutual_info_classif(inputs, classes, random_state=0),
+    }[method]
     varies = images[:400].std(axis=0) > 0
     chosen = SelectKBest(score, k=min(count, int(varies.sum()))).fit(images[:400][:, varies], labels[:400])
     model = LogisticRegression(C=10, max_iter=500).fit(chosen.transform(images[:400][:, varies]), labels[:400])
@@ -192,5 +268,12 @@ class _PixelLab(Lab):
         return {**super()._reach(settings), **settings}
 
 
-ex6 = _PixelLab("feature_selection.ex6", ["settings"], {"method": ("variance", "ANOVA F", "mutual information"), "count": (4, 8, 12, 16, 24, 32, 64)}, _few_pixels, _judge_pixels,
-                texts_of(TEXTS, "ex6"), 'settings = {"method": "ANOVA F", "count": 16}')
+ex6 = _PixelLab(
+    "feature_selection.ex6",
+    ["settings"],
+    {"method": ("variance", "ANOVA F", "mutual information"), "count": (4, 8, 12, 16, 24, 32, 64)},
+    _few_pixels,
+    _judge_pixels,
+    texts_of(TEXTS, "ex6"),
+    'settings = {"method": "ANOVA F", "count": 16}',
+)

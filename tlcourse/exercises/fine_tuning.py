@@ -7,87 +7,164 @@ __all__ = ['TEXTS', 'ex1', 'ex2', 'ex3', 'ex4', 'ex5', 'CAFFE_MEAN', 'ex6', 'FAU
 
 # %% ../../nbs/exercises/07_fine_tuning_exercises.ipynb #code-export
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..checking import Exercise, Lab, Prediction, Quiz, Repair, Value, Wrong, ____, array_of, copy_model, moved, texts_of  # noqa: F401
+from tlcourse.checking import (
+    Exercise,
+    Lab,
+    Prediction,
+    Quiz,
+    Repair,
+    Value,
+    Wrong,
+    ____,
+    array_of,
+    copy_model,
+    moved,
+    texts_of,
+)  # noqa: F401
+
+if TYPE_CHECKING:
+    import pandas
 
 # %% ../../nbs/exercises/07_fine_tuning_exercises.ipynb #code-texts
-TEXTS = {"en": {
-    "ex1": {
-        "right": "",
-        "choices": {"kernels": "the kernels of its convolutions", "biases": "the biases alone", "statistics": "the running mean and variance of its BatchNorm layers", "none": "none of them"},
-        "kernels": "Kernels are weights, and a frozen layer's weights get no gradient.",
-        "biases": "Biases are weights like any others; freezing makes no exception for them.",
-        "statistics": "They would in other libraries. In Keras, a BatchNorm layer that is frozen runs in inference mode, and keeps its statistics as well.",
-        "none": "A frozen layer keeps all it has, the statistics of BatchNorm included.",
-        "hints": ["What does BatchNorm do in inference mode?", "Compare every number before and after, as the lesson did: which kinds of numbers are there in a layer?"],
-    },
-    "ex2": {
-        "right": "`{last}` and all below it stays, and what is above it trains.",
-        "nothing frozen": "After a training step, every layer has moved, `{layer}` too. Nothing was frozen.",
-        "head frozen": "Nothing trains any more, not even the head. A model whose `trainable` is off has no weights left to learn with.",
-        "wrong end": "The upper layers stay and the lower ones move: it is the wrong end that was frozen.",
-        "last moves": "All below `{layer}` stays, but `{layer}` itself moves. It belongs to the frozen part.",
-        "statistics": "`{layer}` is a BatchNorm layer below the boundary, and its numbers moved. A layer without a kernel can move too.",
-        "one place": "It works for one boundary and not for another: with `{last}` as the last frozen layer, `{layer}` is on the wrong side.",
-        "weights lost": "The weights are not those that came in. Freezing changes what may move, and moves nothing itself.",
-        "hints": ["Each layer has a switch of its own. Which layers have to be switched off, and which have to stay on?",
-                  "Go through the layers in order, and remember whether you have come past `last`.",
-                  "BatchNorm layers are layers. Do not ask a layer whether it has a kernel."],
-    },
-    "ex3": {
-        "right": "The head came first, the top followed {ratio} times more slowly, and the trunk stayed to the last bit.",
-        "trunk moved": "`{layer}` moved, and it should stay in both phases.",
-        "top stays": "`top` has not moved: its second phase did not happen for it. What may train is decided when a model is compiled.",
-        "head stays": "The head has not moved in the training.",
-        "all at once": "`top` moved {ratio:.2f} times as far as the head. It should follow slowly: its rate has to be far below that of the head.",
-        "not finite": "The loss is not a number any more. The rate is far too high.",
-        "no learning": "The loss is {after:.2f} after training, and was {before:.2f} before. Something trains, but hardly learns.",
-        "hints": ["Two phases are two trainings. What has to happen between them?", "The head alone first, at a rate of about 0.1; then `top` with it, at a hundredth.",
-                  "Each change of what trains needs a new compile before the next fit."],
-    },
-    "ex4": {
-        "right": "{answer:.2g}: a sixtieth of what the head gets.",
-        "one decay short": "That is the rate of the stage above it. The top stage has the ratio without a decay; the third from the top is decayed twice.",
-        "one decay more": "That is one decay too many: the top stage is not decayed at all.",
-        "sum": "The factors multiply. Each stage is slower than the one above it by the same factor.",
-        "no ratio": "That leaves out that the backbone as a whole is slower than the head.",
-        "far": "That is not it. Write down the rate of the head, then of the top stage, then go down stage by stage.",
-        "hints": ["Which stage has the rate head times ratio?", "Two steps down from the top stage: how often does the decay apply?"],
-    },
-    "ex5": {
-        "right": "Measured: {measured}. A head that starts at zero gives each of ten classes the same probability, and the loss is the logarithm of ten.",
-        "sure": "Your guess was {guess}, measured is {measured}. A loss of zero would mean certainty, and weights of zero know nothing.",
-        "probability": "Your guess was {guess}, measured is {measured}. That is a probability; the loss is the negative logarithm of the probability of the right class.",
-        "bits": "Your guess was {guess}, measured is {measured}. That is the logarithm to the base of two; Keras takes the natural one.",
-        "far": "Your guess was {guess}, measured is {measured}. What probability does each class get if all its weights are zero?",
-        "hints": ["What does a softmax make of ten equal numbers?", "What is the negative natural logarithm of that probability?"],
-    },
-    "ex6": {
-        "right": "All six are repaired. `recipe_gains()` measures what each of them is worth.",
-        "pixels": "Of six faults, {left} left. The pixels that `prepare` gives are not what a caffe-mode backbone was promised: it never saw numbers between 0 and 1.",
-        "pixels in place": "Of six faults, {left} left. `prepare` changed the images that it was given. Whoever calls it a second time gets something else.",
-        "no input shape": "Of six faults, {left} left. The base takes images of any size, so nobody knows how long a flattened map is: {said}",
-        "thousand": "Of six faults, {left} left. The head has {units} outputs. There are two classes here; the thousand belonged to the old task.",
-        "no probabilities": "The outputs for a picture sum to {total:.2f}. The head was right in this, and is not any more: probabilities of two classes sum to 1.",
-        "binary loss": "Of six faults, {left} left. The loss that the model was compiled with is {loss:.2f} on a batch where cross-entropy between the classes is {right:.2f}: each output is judged as a question of its own.",
-        "late freeze": "Of six faults, {left} left. `stage1` was to be frozen, and has moved. When does a model take note of what trains?",
-        "one rate": "Of six faults, {left} left. `stage2` moved {ratio:.2f} times as far as the head. A pretrained stage wants a far smaller rate.",
-        "stage2 stays": "`stage2` has not moved, and the head alone was trained. The recipe is to fine-tune the top of the base as well.",
-        "hints": ["Repair one function after the other, and check after each: the message names the first fault that is left.",
-                  "`prepare`: blue first, mean subtracted, nothing divided, and on a copy.", "`build`: an average over the map has the same length for every size of image. How many classes are there?",
-                  "`train`: freeze, compile, fit; then again for the second phase, with a smaller rate. Which loss belongs to one class out of several?"],
-    },
-    "ex7": {
-        "right": "A validation loss of {loss} with a rate of {rate} and {steps} steps.",
-        "too slow": "After {steps} steps the loss is {loss}, and still falls. The rate is too small for so few steps.",
-        "diverges": "The loss is {loss}; with a third of the rate it would be lower. The rate is too high.",
-        "too many steps": "{steps} steps are more than the {allowed} that are allowed.",
-        "near": "The loss is {loss}; the goal is {goal}. You are near.",
-        "hints": ["Look for the highest rate at which the loss still falls, as a range test does.", "Change the rate by factors, not by sums.", "The steps are limited, so the rate has to do it: go up by factors of ten until it breaks, then half a step back."],
-    },
-}}
+TEXTS = {
+    "en": {
+        "ex1": {
+            "right": "",
+            "choices": {
+                "kernels": "the kernels of its convolutions",
+                "biases": "the biases alone",
+                "statistics": "the running mean and variance of its BatchNorm layers",
+                "none": "none of them",
+            },
+            "kernels": "Kernels are weights, and a frozen layer's weights get no gradient.",
+            "biases": "Biases are weights like any others; freezing makes no exception for them.",
+            "statistics": "They would in other libraries. In Keras, a BatchNorm layer that is frozen runs in "
+            "inference mode, and keeps its statistics as well.",
+            "none": "A frozen layer keeps all it has, the statistics of BatchNorm included.",
+            "hints": [
+                "What does BatchNorm do in inference mode?",
+                "Compare every number before and after, as the lesson did: which kinds of numbers are there in a "
+                "layer?",
+            ],
+        },
+        "ex2": {
+            "right": "`{last}` and all below it stays, and what is above it trains.",
+            "nothing frozen": "After a training step, every layer has moved, `{layer}` too. Nothing was frozen.",
+            "head frozen": "Nothing trains any more, not even the head. A model whose `trainable` is off has no "
+            "weights left to learn with.",
+            "wrong end": "The upper layers stay and the lower ones move: it is the wrong end that was frozen.",
+            "last moves": "All below `{layer}` stays, but `{layer}` itself moves. It belongs to the frozen part.",
+            "statistics": "`{layer}` is a BatchNorm layer below the boundary, and its numbers moved. A layer without "
+            "a kernel can move too.",
+            "one place": "It works for one boundary and not for another: with `{last}` as the last frozen layer, "
+            "`{layer}` is on the wrong side.",
+            "weights lost": "The weights are not those that came in. Freezing changes what may move, and moves "
+            "nothing itself.",
+            "hints": [
+                "Each layer has a switch of its own. Which layers have to be switched off, and which have to stay on?",
+                "Go through the layers in order, and remember whether you have come past `last`.",
+                "BatchNorm layers are layers. Do not ask a layer whether it has a kernel.",
+            ],
+        },
+        "ex3": {
+            "right": "The head came first, the top followed {ratio} times more slowly, and the trunk stayed to the "
+            "last bit.",
+            "trunk moved": "`{layer}` moved, and it should stay in both phases.",
+            "top stays": "`top` has not moved: its second phase did not happen for it. What may train is decided when "
+            "a model is compiled.",
+            "head stays": "The head has not moved in the training.",
+            "all at once": "`top` moved {ratio:.2f} times as far as the head. It should follow slowly: its rate has "
+            "to be far below that of the head.",
+            "not finite": "The loss is not a number any more. The rate is far too high.",
+            "no learning": "The loss is {after:.2f} after training, and was {before:.2f} before. Something trains, "
+            "but hardly learns.",
+            "hints": [
+                "Two phases are two trainings. What has to happen between them?",
+                "The head alone first, at a rate of about 0.1; then `top` with it, at a hundredth.",
+                "Each change of what trains needs a new compile before the next fit.",
+            ],
+        },
+        "ex4": {
+            "right": "{answer:.2g}: a sixtieth of what the head gets.",
+            "one decay short": "That is the rate of the stage above it. The top stage has the ratio without a decay; "
+            "the third from the top is decayed twice.",
+            "one decay more": "That is one decay too many: the top stage is not decayed at all.",
+            "sum": "The factors multiply. Each stage is slower than the one above it by the same factor.",
+            "no ratio": "That leaves out that the backbone as a whole is slower than the head.",
+            "far": "That is not it. Write down the rate of the head, then of the top stage, then go down stage by "
+            "stage.",
+            "hints": [
+                "Which stage has the rate head times ratio?",
+                "Two steps down from the top stage: how often does the decay apply?",
+            ],
+        },
+        "ex5": {
+            "right": "Measured: {measured}. A head that starts at zero gives each of ten classes the same "
+            "probability, and the loss is the logarithm of ten.",
+            "sure": "Your guess was {guess}, measured is {measured}. A loss of zero would mean certainty, and weights "
+            "of zero know nothing.",
+            "probability": "Your guess was {guess}, measured is {measured}. That is a probability; the loss is the "
+            "negative logarithm of the probability of the right class.",
+            "bits": "Your guess was {guess}, measured is {measured}. That is the logarithm to the base of two; Keras "
+            "takes the natural one.",
+            "far": "Your guess was {guess}, measured is {measured}. What probability does each class get if all its "
+            "weights are zero?",
+            "hints": [
+                "What does a softmax make of ten equal numbers?",
+                "What is the negative natural logarithm of that probability?",
+            ],
+        },
+        "ex6": {
+            "right": "All six are repaired. `recipe_gains()` measures what each of them is worth.",
+            "pixels": "Of six faults, {left} left. The pixels that `prepare` gives are not what a caffe-mode backbone "
+            "was promised: it never saw numbers between 0 and 1.",
+            "pixels in place": "Of six faults, {left} left. `prepare` changed the images that it was given. Whoever "
+            "calls it a second time gets something else.",
+            "no input shape": "Of six faults, {left} left. The base takes images of any size, so nobody knows how "
+            "long a flattened map is: {said}",
+            "thousand": "Of six faults, {left} left. The head has {units} outputs. There are two classes here; the "
+            "thousand belonged to the old task.",
+            "no probabilities": "The outputs for a picture sum to {total:.2f}. The head was right in this, and is not "
+            "any more: probabilities of two classes sum to 1.",
+            "binary loss": "Of six faults, {left} left. The loss that the model was compiled with is {loss:.2f} on a "
+            "batch where cross-entropy between the classes is {right:.2f}: each output is judged as a "
+            "question of its own.",
+            "late freeze": "Of six faults, {left} left. `stage1` was to be frozen, and has moved. When does a model "
+            "take note of what trains?",
+            "one rate": "Of six faults, {left} left. `stage2` moved {ratio:.2f} times as far as the head. A "
+            "pretrained stage wants a far smaller rate.",
+            "stage2 stays": "`stage2` has not moved, and the head alone was trained. The recipe is to fine-tune the "
+            "top of the base as well.",
+            "hints": [
+                "Repair one function after the other, and check after each: the message names the first fault that is "
+                "left.",
+                "`prepare`: blue first, mean subtracted, nothing divided, and on a copy.",
+                "`build`: an average over the map has the same length for every size of image. How many classes are "
+                "there?",
+                "`train`: freeze, compile, fit; then again for the second phase, with a smaller rate. Which loss "
+                "belongs to one class out of several?",
+            ],
+        },
+        "ex7": {
+            "right": "A validation loss of {loss} with a rate of {rate} and {steps} steps.",
+            "too slow": "After {steps} steps the loss is {loss}, and still falls. The rate is too small for so few "
+            "steps.",
+            "diverges": "The loss is {loss}; with a third of the rate it would be lower. The rate is too high.",
+            "too many steps": "{steps} steps are more than the {allowed} that are allowed.",
+            "near": "The loss is {loss}; the goal is {goal}. You are near.",
+            "hints": [
+                "Look for the highest rate at which the loss still falls, as a range test does.",
+                "Change the rate by factors, not by sums.",
+                "The steps are limited, so the rate has to do it: go up by factors of ten until it breaks, then half "
+                "a step back.",
+            ],
+        },
+    }
+}
 
 # %% ../../nbs/exercises/07_fine_tuning_exercises.ipynb #ex1-exercise
 ex1 = Quiz("fine_tuning.ex1", ["answer"], "none", texts_of(TEXTS, "ex1"))
@@ -96,7 +173,9 @@ ex1 = Quiz("fine_tuning.ex1", ["answer"], "none", texts_of(TEXTS, "ex1"))
 def _dense(key, units=12, inputs=6):
     import keras
 
-    return keras.layers.Dense(units, activation="relu", kernel_initializer=keras.initializers.GlorotUniform(key), name=f"block{key}")
+    return keras.layers.Dense(
+        units, activation="relu", kernel_initializer=keras.initializers.GlorotUniform(key), name=f"block{key}"
+    )
 
 
 @lru_cache
@@ -108,8 +187,16 @@ def _stack():
     for key in (1, 2):
         x = keras.layers.BatchNormalization(name=f"block{key}_norm")(_dense(key)(x))
     x = _dense(3)(x)
-    model = keras.Model(inputs, keras.layers.Dense(3, activation="softmax", kernel_initializer=keras.initializers.GlorotUniform(9), name="head")(x), name="stack")
-    model.set_weights([1.1 * weight for weight in model.get_weights()])  # so that a copy without the weights is another model
+    model = keras.Model(
+        inputs,
+        keras.layers.Dense(
+            3, activation="softmax", kernel_initializer=keras.initializers.GlorotUniform(9), name="head"
+        )(x),
+        name="stack",
+    )
+    model.set_weights(
+        [1.1 * weight for weight in model.get_weights()]
+    )  # so that a copy without the weights is another model
     return model
 
 
@@ -117,7 +204,9 @@ def _batch(count=32, classes=3, inputs=6):
     "Points around one centre for each class"
     rng = np.random.default_rng(0)
     labels = np.arange(count) % classes
-    return (rng.normal(size=(classes, inputs))[labels] + 0.3 * rng.normal(size=(count, inputs))).astype("float32"), labels
+    return (rng.normal(size=(classes, inputs))[labels] + 0.3 * rng.normal(size=(count, inputs))).astype(
+        "float32"
+    ), labels
 
 
 def _returned(answer, model, *arguments):
@@ -171,7 +260,12 @@ def _judge_freeze(freeze):
     return {"last": last}
 
 
-ex2 = Exercise("fine_tuning.ex2", ["freeze"], _judge_freeze, texts_of(TEXTS, "ex2"), '''
+ex2 = Exercise(
+    "fine_tuning.ex2",
+    ["freeze"],
+    _judge_freeze,
+    texts_of(TEXTS, "ex2"),
+    """
 def freeze(model, last):
     frozen = True
     for layer in model.layers:
@@ -179,7 +273,8 @@ def freeze(model, last):
         if layer.name == last:
             frozen = False
     return model
-''')
+""",
+)
 
 # %% ../../nbs/exercises/07_fine_tuning_exercises.ipynb #ex3-exercise
 @lru_cache
@@ -188,8 +283,14 @@ def _three_parts():
 
     inputs = x = keras.Input((6,), name="inputs")
     for key, name in enumerate(("trunk", "top")):
-        x = keras.layers.Dense(12, activation="tanh", kernel_initializer=keras.initializers.GlorotUniform(key), name=name)(x)
-    return keras.Model(inputs, keras.layers.Dense(3, activation="softmax", kernel_initializer="zeros", name="head")(x), name="three_parts")
+        x = keras.layers.Dense(
+            12, activation="tanh", kernel_initializer=keras.initializers.GlorotUniform(key), name=name
+        )(x)
+    return keras.Model(
+        inputs,
+        keras.layers.Dense(3, activation="softmax", kernel_initializer="zeros", name="head")(x),
+        name="three_parts",
+    )
 
 
 def _cross_entropy(model, features, labels):
@@ -200,7 +301,9 @@ def _cross_entropy(model, features, labels):
 
 def _far(model, before, name):
     "The largest change of a layer's weights"
-    return max(float(np.abs(one - other).max()) for one, other in zip(model.get_layer(name).get_weights(), before[name]))
+    return max(
+        float(np.abs(one - other).max()) for one, other in zip(model.get_layer(name).get_weights(), before[name])
+    )
 
 
 def _judge_two_phases(two_phases):
@@ -227,7 +330,12 @@ def _judge_two_phases(two_phases):
     return {"ratio": f"{head / top:.0f}"}
 
 
-ex3 = Exercise("fine_tuning.ex3", ["two_phases"], _judge_two_phases, texts_of(TEXTS, "ex3"), '''
+ex3 = Exercise(
+    "fine_tuning.ex3",
+    ["two_phases"],
+    _judge_two_phases,
+    texts_of(TEXTS, "ex3"),
+    """
 def two_phases(model, features, labels):
     for trained, rate, epochs in ((["head"], 0.1, 20), (["top", "head"], 0.001, 10)):
         for layer in model.layers:
@@ -235,24 +343,53 @@ def two_phases(model, features, labels):
         model.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy")
         model.fit(features, labels, epochs=epochs, batch_size=8, verbose=0)
     return model
-''')
+""",
+)
 
 # %% ../../nbs/exercises/07_fine_tuning_exercises.ipynb #ex4-exercise
-ex4 = Value("fine_tuning.ex4", ["rate"], 1e-2 * 0.1 * 0.4**2, texts_of(TEXTS, "ex4"), "rate = 1e-2 * 0.1 * 0.4**2",
-            {"one decay short": 1e-2 * 0.1 * 0.4, "one decay more": 1e-2 * 0.1 * 0.4**3, "no ratio": 1e-2 * 0.4**2, "sum": 1e-2 * (0.1 - 2 * 0.04)}, tolerance=0.02)
+ex4 = Value(
+    "fine_tuning.ex4",
+    ["rate"],
+    1e-2 * 0.1 * 0.4**2,
+    texts_of(TEXTS, "ex4"),
+    "rate = 1e-2 * 0.1 * 0.4**2",
+    {
+        "one decay short": 1e-2 * 0.1 * 0.4,
+        "one decay more": 1e-2 * 0.1 * 0.4**3,
+        "no ratio": 1e-2 * 0.4**2,
+        "sum": 1e-2 * (0.1 - 2 * 0.04),
+    },
+    tolerance=0.02,
+)
 
 # %% ../../nbs/exercises/07_fine_tuning_exercises.ipynb #ex5-exercise
 def _first_loss():
     import keras
 
     features, labels = _batch(classes=10, count=40)
-    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dense(10, activation="softmax", kernel_initializer="zeros")])
+    model = keras.Sequential(
+        [
+            keras.Input((6,)),
+            keras.layers.Dense(8, activation="relu"),
+            keras.layers.Dense(10, activation="softmax", kernel_initializer="zeros"),
+        ]
+    )
     model.compile("sgd", "sparse_categorical_crossentropy")
     return float(model.evaluate(features, labels, verbose=0))
 
 
-ex5 = Prediction("fine_tuning.ex5", ["guess"], _first_loss, texts_of(TEXTS, "ex5"), tolerance=0.1, ideas={
-    "sure": lambda guess, measured: abs(guess) < 0.05, "probability": lambda guess, measured: 0.05 <= guess <= 1, "bits": lambda guess, measured: abs(guess - np.log2(10)) < 0.1})
+ex5 = Prediction(
+    "fine_tuning.ex5",
+    ["guess"],
+    _first_loss,
+    texts_of(TEXTS, "ex5"),
+    tolerance=0.1,
+    ideas={
+        "sure": lambda guess, measured: abs(guess) < 0.05,
+        "probability": lambda guess, measured: 0.05 <= guess <= 1,
+        "bits": lambda guess, measured: abs(guess - np.log2(10)) < 0.1,
+    },
+)
 
 # %% ../../nbs/exercises/07_fine_tuning_exercises.ipynb #ex6-exercise
 CAFFE_MEAN = np.array([103.939, 116.779, 123.68], dtype="float32")  # of blue, green and red
@@ -263,8 +400,12 @@ def _base():
     import keras
 
     inputs = keras.Input((None, None, 3), name="pixels")
-    x = keras.layers.Conv2D(4, 3, activation="relu", padding="same", kernel_initializer=keras.initializers.HeNormal(1), name="stage1")(inputs)
-    x = keras.layers.Conv2D(8, 3, 2, activation="relu", padding="same", kernel_initializer=keras.initializers.HeNormal(2), name="stage2")(x)
+    x = keras.layers.Conv2D(
+        4, 3, activation="relu", padding="same", kernel_initializer=keras.initializers.HeNormal(1), name="stage1"
+    )(inputs)
+    x = keras.layers.Conv2D(
+        8, 3, 2, activation="relu", padding="same", kernel_initializer=keras.initializers.HeNormal(2), name="stage2"
+    )(x)
     return keras.Model(inputs, x, name="base")
 
 
@@ -304,7 +445,10 @@ def _faults(prepare, build, train):
     try:
         model = build(base)
     except Exception as error:
-        if getattr(error, "message", "") in ("error", "error line", "call") and "None" in error.values.get("said", "") + "None":
+        if (
+            getattr(error, "message", "") in ("error", "error line", "call")
+            and "None" in error.values.get("said", "") + "None"
+        ):
             found["no input shape"] = {"said": error.values["said"][:120]}
             return found | dict.fromkeys(("thousand", "binary loss", "late freeze", "one rate"), {})
         raise
@@ -326,7 +470,11 @@ def _faults(prepare, build, train):
         try:
             loss = float(model.evaluate(pictures, labels, verbose=0, return_dict=True)["loss"])
         except ValueError:
-            loss = float(model.evaluate(pictures, np.eye(model.output_shape[-1], dtype="float32")[labels], verbose=0, return_dict=True)["loss"])
+            loss = float(
+                model.evaluate(
+                    pictures, np.eye(model.output_shape[-1], dtype="float32")[labels], verbose=0, return_dict=True
+                )["loss"]
+            )
         if abs(loss - right) > 0.05 * right + 1e-4:
             found["binary loss"] = {"loss": loss, "right": right}
     far = {name: float(np.abs(_weights_of(model, name) - start[name]).max()) for name in start}
@@ -346,7 +494,12 @@ def _judge_recipe(prepare, build, train):
         raise Wrong(message, left=len(found), **values)
 
 
-ex6 = Repair("fine_tuning.ex6", ["prepare", "build", "train"], _judge_recipe, texts_of(TEXTS, "ex6"), '''
+ex6 = Repair(
+    "fine_tuning.ex6",
+    ["prepare", "build", "train"],
+    _judge_recipe,
+    texts_of(TEXTS, "ex6"),
+    """
 def prepare(pixels):
     return pixels[..., ::-1] - np.array([103.939, 116.779, 123.68], dtype="float32")
 
@@ -363,22 +516,36 @@ def train(model, pictures, labels):
         model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
         model.fit(pictures, labels, epochs=3, verbose=0)
     return model
-''')
+""",
+)
 
 # %% ../../nbs/exercises/07_fine_tuning_exercises.ipynb #ex6-gains
-FAULTS = ("a flattened map of unknown size", "a head of 1000 classes", "binary cross-entropy", "pixels divided by 255", "frozen after compiling", "one rate for all")
+FAULTS = (
+    "a flattened map of unknown size",
+    "a head of 1000 classes",
+    "binary cross-entropy",
+    "pixels divided by 255",
+    "frozen after compiling",
+    "one rate for all",
+)
 
 
 def recipe_gains(
     seeds: int = 5,  # how often each is measured, with other images and another head
-) -> "pandas.DataFrame":  # noqa: F821  one row a fault: accuracy in percent with it, what repairing it gains in points, and half the 95 % interval of the gain
+) -> "pandas.DataFrame":  # one row a fault: accuracy with it in percent, gain of its repair in points, half
     "What each of the six repairs of exercise 6 is worth, measured here on two kinds of textures"
     import pandas as pd
     from scipy import stats
 
     found = pd.DataFrame([{fault: _accuracy_with(fault, seed) for fault in ("none", *FAULTS)} for seed in range(seeds)])
     gains = found.rsub(found["none"], axis=0)[list(FAULTS)]
-    table = pd.DataFrame({"accuracy with it, %": found.mean(), "gain of the repair, points": gains.mean(), "half the interval": gains.sem() * stats.t.ppf(0.975, seeds - 1)})
+    table = pd.DataFrame(
+        {
+            "accuracy with it, %": found.mean(),
+            "gain of the repair, points": gains.mean(),
+            "half the interval": gains.sem() * stats.t.ppf(0.975, seeds - 1),
+        }
+    )
     return table.loc[["none", *FAULTS]]
 
 
@@ -394,7 +561,10 @@ def _patches(seed):
     rng = np.random.default_rng(seed)
     rows = np.concatenate([rng.permutation(np.flatnonzero(parts.train.labels == kind))[:20] for kind in kinds])
     small = [part.images[:, ::2, ::2].astype("float32") for part in (parts.train.subset(rows), parts.test)]
-    return (small[0], (parts.train.labels[rows] == kinds[1]).astype(int)), (small[1], (parts.test.labels == kinds[1]).astype(int))
+    return (small[0], (parts.train.labels[rows] == kinds[1]).astype(int)), (
+        small[1],
+        (parts.test.labels == kinds[1]).astype(int),
+    )
 
 
 @lru_cache
@@ -413,10 +583,18 @@ def _accuracy_with(fault, seed):
     whole.set_weights(_vgg_weights())
     base = keras.Model(whole.input, whole.get_layer("block4_pool").output)
     (images, labels), (test, right) = _patches(seed)
-    prepare = (lambda pixels: pixels / 255) if fault == "pixels divided by 255" else (lambda pixels: pixels[..., ::-1] - CAFFE_MEAN)
+    prepare = (
+        (lambda pixels: pixels / 255)
+        if fault == "pixels divided by 255"
+        else (lambda pixels: pixels[..., ::-1] - CAFFE_MEAN)
+    )
     classes = 1000 if fault == "a head of 1000 classes" else 2
     try:
-        features = keras.layers.Flatten()(base.output) if fault == "a flattened map of unknown size" else keras.layers.GlobalAveragePooling2D()(base.output)
+        features = (
+            keras.layers.Flatten()(base.output)
+            if fault == "a flattened map of unknown size"
+            else keras.layers.GlobalAveragePooling2D()(base.output)
+        )
         model = keras.Model(base.input, keras.layers.Dense(classes, activation="softmax")(features))
     except ValueError:
         return float("nan")
@@ -425,11 +603,18 @@ def _accuracy_with(fault, seed):
     for trained, rate in (((), 1e-2), (("block4",), 1e-2 if fault == "one rate for all" else 1e-4)):
         late = fault == "frozen after compiling"
         if late and not trained:
-            trained = ("block1", "block2", "block3", "block4")  # compiled with everything on, and frozen when the first phase is over
+            trained = (
+                "block1",
+                "block2",
+                "block3",
+                "block4",
+            )  # compiled with everything on, and frozen when the first phase is over
         for layer in base.layers:
             layer.trainable = layer.name.startswith(trained) if trained else False
         if not late or len(trained) > 1:
-            model.compile(keras.optimizers.Adam(rate), "binary_crossentropy" if binary else "sparse_categorical_crossentropy")
+            model.compile(
+                keras.optimizers.Adam(rate), "binary_crossentropy" if binary else "sparse_categorical_crossentropy"
+            )
         else:
             model.optimizer.learning_rate = rate
         model.fit(prepare(images), targets, epochs=5, batch_size=8, verbose=0)
@@ -477,5 +662,12 @@ class _RateLab(Lab):
         return {**super()._reach(settings), **settings}
 
 
-ex7 = _RateLab("fine_tuning.ex7", ["settings"], {"rate": (0.001, 0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0), "steps": (10, 30, 100, 1000)}, _descend, _judge_rate, texts_of(TEXTS, "ex7"),
-               'settings = {"rate": 3.0, "steps": 30}')
+ex7 = _RateLab(
+    "fine_tuning.ex7",
+    ["settings"],
+    {"rate": (0.001, 0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0), "steps": (10, 30, 100, 1000)},
+    _descend,
+    _judge_rate,
+    texts_of(TEXTS, "ex7"),
+    'settings = {"rate": 3.0, "steps": 30}',
+)

@@ -13,67 +13,112 @@ import numpy as np
 from ..checking import Exercise, Prediction, Quiz, Value, Wrong, ____, array_of, copy_model, moved, texts_of  # noqa: F401
 
 # %% ../../nbs/exercises/01_first_transfer_exercises.ipynb #code-texts
-TEXTS = {"en": {
-    "ex1": {
-        "right": "",
-        "choices": {"scratch": "from scratch, with random weights", "frozen": "frozen backbone, new head", "all": "every layer trained from the first step, at the rate of the head", "ask": "train the new head first, then the top of the backbone with it, at a small rate"},
-        "scratch": "Ten images a class are too few to learn what an edge is.",
-        "frozen": "That is the first thing to try, and the cheapest. It changes none of the pretrained weights, and the question asks for a route that does.",
-        "all": "A head that knows nothing yet sends large errors down, and they wash away what the backbone knew.",
-        "ask": "When the backbone begins to move, the head already knows in which direction.",
-        "hints": ["Which of them start from pretrained weights?", "Which of those change them, and which do it with care?"],
-    },
-    "ex2": {
-        "right": "{answer:,.0f}: one weight for each feature and class, and one bias for each class.",
-        "no bias": "Each class has a bias as well.",
-        "whole map": "That is a head on the whole map. Averaging leaves one number for each channel.",
-        "no classes": "Each class has weights of its own.",
-        "far": "That is not it. How many numbers come out of the average, and how many classes look at all of them?",
-        "hints": ["What does the average leave of a map of 2 by 2 places and 2048 channels?", "A dense layer has a weight for each pair of input and output, and a bias for each output."],
-    },
-    "ex3": {
-        "right": "A new head on a backbone that stays as it is: {classes} probabilities for each image.",
-        "outputs": "The output has the shape {came}; expected is one number for each of {classes} classes.",
-        "sum": "The outputs of an image sum to {total:.2f}. Probabilities of classes of which one is right sum to 1.",
-        "backbone trains": "The backbone's weights move in training. It was to stay as it is.",
-        "nothing trains": "Nothing moves in training, not even the head.",
-        "backbone lost": "The pretrained weights are not in your model: its features are not those of the backbone.",
-        "same backbone": "The backbone that was given has changed.",
-        "hints": ["Three parts: input, backbone, and a last layer for your classes.", "The backbone has a switch that decides whether it trains.", "The function that makes numbers into probabilities of which one is right is the softmax."],
-    },
-    "ex4": {
-        "right": "{count} images of each class, drawn by the seed.",
-        "rows": "Expected row numbers, each once; {came} came.",
-        "numbers": "There are {came} images of class {kind}; {count} were asked for.",
-        "fixed": "Two seeds gave the same images.",
-        "luck": "The same seed gave different images.",
-        "hints": ["Go class by class.", "Which rows are of this class? Draw among them without putting any back.", "A generator made from the seed gives the same draw each time."],
-    },
-    "ex5": {
-        "right": "Measured: {measured} points. Thirty-two random features keep nearly all that 64 pixels say, and what was learned on other digits adds nothing to that. Whether transfer pays is a question to each task.",
-        "much": "Your guess was {guess} points, measured are {measured}. Digits are simple: there is little left that pretraining could add.",
-        "harm": "Your guess was {guess} points, measured are {measured}. Features of other digits are no worse than random ones.",
-        "far": "Your guess was {guess} points, measured are {measured}. Ask what random features lose of 64 pixels.",
-        "hints": ["What do 32 random mixtures of 64 pixels lose?", "Lesson 2 asked how much pretraining is worth on digits, and on photographs."],
-    },
-    "ex6": {
-        "right": "From {low:.1%} to {high:.1%}.",
-        "two numbers": "Expected two numbers, the lower end first; {came} came.",
-        "outside": "The interval goes from {low:.2f} to {high:.2f}. A share lies between 0 and 1.",
-        "no width": "With {right} of {count} right, your interval has no width. Ten images cannot make anybody so sure.",
-        "too narrow": "The interval from {low:.3f} to {high:.3f} is too narrow for {count} images.",
-        "too wide": "The interval from {low:.3f} to {high:.3f} is too wide for {count} images.",
-        "percent": "Expected shares between 0 and 1; {came} came.",
-        "hints": ["The usual formula, share plus or minus 1.96 standard deviations, fails where all are right.", "Wilson's interval does not; the course's reports use it, and so do several libraries.", "SciPy: the result of a binomial test has a confidence interval, and a method can be chosen."],
-    },
-}}
+TEXTS = {
+    "en": {
+        "ex1": {
+            "right": "",
+            "choices": {
+                "scratch": "from scratch, with random weights",
+                "frozen": "frozen backbone, new head",
+                "all": "every layer trained from the first step, at the rate of the head",
+                "ask": "train the new head first, then the top of the backbone with it, at a small rate",
+            },
+            "scratch": "Ten images a class are too few to learn what an edge is.",
+            "frozen": "That is the first thing to try, and the cheapest. It changes none of the pretrained weights, "
+            "and the question asks for a route that does.",
+            "all": "A head that knows nothing yet sends large errors down, and they wash away what the backbone knew.",
+            "ask": "When the backbone begins to move, the head already knows in which direction.",
+            "hints": [
+                "Which of them start from pretrained weights?",
+                "Which of those change them, and which do it with care?",
+            ],
+        },
+        "ex2": {
+            "right": "{answer:,.0f}: one weight for each feature and class, and one bias for each class.",
+            "no bias": "Each class has a bias as well.",
+            "whole map": "That is a head on the whole map. Averaging leaves one number for each channel.",
+            "no classes": "Each class has weights of its own.",
+            "far": "That is not it. How many numbers come out of the average, and how many classes look at all of "
+            "them?",
+            "hints": [
+                "What does the average leave of a map of 2 by 2 places and 2048 channels?",
+                "A dense layer has a weight for each pair of input and output, and a bias for each output.",
+            ],
+        },
+        "ex3": {
+            "right": "A new head on a backbone that stays as it is: {classes} probabilities for each image.",
+            "outputs": "The output has the shape {came}; expected is one number for each of {classes} classes.",
+            "sum": "The outputs of an image sum to {total:.2f}. Probabilities of classes of which one is right sum to "
+            "1.",
+            "backbone trains": "The backbone's weights move in training. It was to stay as it is.",
+            "nothing trains": "Nothing moves in training, not even the head.",
+            "backbone lost": "The pretrained weights are not in your model: its features are not those of the "
+            "backbone.",
+            "same backbone": "The backbone that was given has changed.",
+            "hints": [
+                "Three parts: input, backbone, and a last layer for your classes.",
+                "The backbone has a switch that decides whether it trains.",
+                "The function that makes numbers into probabilities of which one is right is the softmax.",
+            ],
+        },
+        "ex4": {
+            "right": "{count} images of each class, drawn by the seed.",
+            "rows": "Expected row numbers, each once; {came} came.",
+            "numbers": "There are {came} images of class {kind}; {count} were asked for.",
+            "fixed": "Two seeds gave the same images.",
+            "luck": "The same seed gave different images.",
+            "hints": [
+                "Go class by class.",
+                "Which rows are of this class? Draw among them without putting any back.",
+                "A generator made from the seed gives the same draw each time.",
+            ],
+        },
+        "ex5": {
+            "right": "Measured: {measured} points. Thirty-two random features keep nearly all that 64 pixels say, and "
+            "what was learned on other digits adds nothing to that. Whether transfer pays is a question to "
+            "each task.",
+            "much": "Your guess was {guess} points, measured are {measured}. Digits are simple: there is little left "
+            "that pretraining could add.",
+            "harm": "Your guess was {guess} points, measured are {measured}. Features of other digits are no worse "
+            "than random ones.",
+            "far": "Your guess was {guess} points, measured are {measured}. Ask what random features lose of 64 "
+            "pixels.",
+            "hints": [
+                "What do 32 random mixtures of 64 pixels lose?",
+                "Lesson 2 asked how much pretraining is worth on digits, and on photographs.",
+            ],
+        },
+        "ex6": {
+            "right": "From {low:.1%} to {high:.1%}.",
+            "two numbers": "Expected two numbers, the lower end first; {came} came.",
+            "outside": "The interval goes from {low:.2f} to {high:.2f}. A share lies between 0 and 1.",
+            "no width": "With {right} of {count} right, your interval has no width. Ten images cannot make anybody so "
+            "sure.",
+            "too narrow": "The interval from {low:.3f} to {high:.3f} is too narrow for {count} images.",
+            "too wide": "The interval from {low:.3f} to {high:.3f} is too wide for {count} images.",
+            "percent": "Expected shares between 0 and 1; {came} came.",
+            "hints": [
+                "The usual formula, share plus or minus 1.96 standard deviations, fails where all are right.",
+                "Wilson's interval does not; the course's reports use it, and so do several libraries.",
+                "SciPy: the result of a binomial test has a confidence interval, and a method can be chosen.",
+            ],
+        },
+    }
+}
 
 # %% ../../nbs/exercises/01_first_transfer_exercises.ipynb #ex1-exercise
 ex1 = Quiz("first_transfer.ex1", ["answer"], "ask", texts_of(TEXTS, "ex1"))
 
 # %% ../../nbs/exercises/01_first_transfer_exercises.ipynb #ex2-exercise
-ex2 = Value("first_transfer.ex2", ["count"], 2048 * 10 + 10, texts_of(TEXTS, "ex2"), "count = 2048 * 10 + 10",
-            {"no bias": 20480, "whole map": 4 * 2048 * 10 + 10, "no classes": 2049}, tolerance=1e-5)
+ex2 = Value(
+    "first_transfer.ex2",
+    ["count"],
+    2048 * 10 + 10,
+    texts_of(TEXTS, "ex2"),
+    "count = 2048 * 10 + 10",
+    {"no bias": 20480, "whole map": 4 * 2048 * 10 + 10, "no classes": 2049},
+    tolerance=1e-5,
+)
 
 # %% ../../nbs/exercises/01_first_transfer_exercises.ipynb #ex3-exercise
 @lru_cache
@@ -81,12 +126,16 @@ def _backbone():
     import keras
 
     inputs = keras.Input((8,), name="inputs")
-    x = keras.layers.Dense(16, activation="relu", kernel_initializer=keras.initializers.HeNormal(1), name="lower")(inputs)
+    x = keras.layers.Dense(16, activation="relu", kernel_initializer=keras.initializers.HeNormal(1), name="lower")(
+        inputs
+    )
     x = keras.layers.BatchNormalization(name="lower_norm")(x)
     x = keras.layers.Dense(12, activation="relu", kernel_initializer=keras.initializers.HeNormal(2), name="upper")(x)
     model = keras.Model(inputs, x, name="backbone")
     rng = np.random.default_rng(0)
-    model.set_weights([weight + 0.1 * np.abs(rng.normal(size=weight.shape)) for weight in model.get_weights()])  # as if trained
+    model.set_weights(
+        [weight + 0.1 * np.abs(rng.normal(size=weight.shape)) for weight in model.get_weights()]
+    )  # as if trained
     return model
 
 
@@ -107,7 +156,11 @@ def _judge_head(new_classifier):
         if np.abs(total - 1).max() > 1e-3 or before.min() < 0:
             raise Wrong("sum", total=total.flat[np.abs(total - 1).argmax()])
         shapes = {one.shape for one in given}
-        kept = [weight for weight in model.get_weights() if any(weight.shape == one.shape and np.array_equal(weight, one) for one in given)]
+        kept = [
+            weight
+            for weight in model.get_weights()
+            if any(weight.shape == one.shape and np.array_equal(weight, one) for one in given)
+        ]
         if len(kept) < len(given):
             raise Wrong("backbone lost")
         model.compile("sgd", "sparse_categorical_crossentropy")
@@ -116,7 +169,11 @@ def _judge_head(new_classifier):
         for _ in range(2):
             model.train_on_batch(features, np.arange(40) % classes)
         changed = moved(weights, model.get_weights())
-        if any(change and any(weight.shape == one.shape and np.array_equal(weight, one) for one in given) for change, weight in zip(changed, weights) if weight.shape in shapes):
+        if any(
+            change and any(weight.shape == one.shape and np.array_equal(weight, one) for one in given)
+            for change, weight in zip(changed, weights)
+            if weight.shape in shapes
+        ):
             raise Wrong("backbone trains")
         if not any(changed):
             raise Wrong("nothing trains")
@@ -125,13 +182,19 @@ def _judge_head(new_classifier):
     return {"classes": classes}
 
 
-ex3 = Exercise("first_transfer.ex3", ["new_classifier"], _judge_head, texts_of(TEXTS, "ex3"), '''
+ex3 = Exercise(
+    "first_transfer.ex3",
+    ["new_classifier"],
+    _judge_head,
+    texts_of(TEXTS, "ex3"),
+    """
 def new_classifier(backbone, classes):
     backbone.trainable = False
     inputs = keras.Input(backbone.input_shape[1:])
     outputs = keras.layers.Dense(classes, activation="softmax")(backbone(inputs, training=False))
     return keras.Model(inputs, outputs)
-''')
+""",
+)
 
 # %% ../../nbs/exercises/01_first_transfer_exercises.ipynb #ex4-exercise
 def _judge_few(few):
@@ -139,7 +202,13 @@ def _judge_few(few):
 
     def rows(count, seed):
         found = array_of(few(labels.copy(), count, seed), message="rows")
-        if found.ndim != 1 or found.dtype.kind != "f" or (found % 1).any() or len(np.unique(found)) < len(found) or (len(found) and (found.min() < 0 or found.max() >= len(labels))):
+        if (
+            found.ndim != 1
+            or found.dtype.kind != "f"
+            or (found % 1).any()
+            or len(np.unique(found)) < len(found)
+            or (len(found) and (found.min() < 0 or found.max() >= len(labels)))
+        ):
             raise Wrong("rows", came=str(found.tolist())[:60])
         return np.sort(found.astype(int))
 
@@ -156,12 +225,18 @@ def _judge_few(few):
     return {"count": count}
 
 
-ex4 = Exercise("first_transfer.ex4", ["few"], _judge_few, texts_of(TEXTS, "ex4"), '''
+ex4 = Exercise(
+    "first_transfer.ex4",
+    ["few"],
+    _judge_few,
+    texts_of(TEXTS, "ex4"),
+    """
 def few(labels, count, seed):
     rng = np.random.default_rng(seed)
     drawn = [rng.choice(np.flatnonzero(labels == kind), count, replace=False) for kind in np.unique(labels)]
     return np.concatenate(drawn)
-''')
+""",
+)
 
 # %% ../../nbs/exercises/01_first_transfer_exercises.ipynb #ex5-exercise
 def _other_digits():
@@ -187,13 +262,23 @@ def _other_digits():
         scores = []
         for weights, shift in ((trained, bias), (rng.normal(0, trained.std(), trained.shape), 0 * bias)):
             hidden = np.maximum(images @ weights + shift, 0)
-            scores.append(LogisticRegression(C=10, max_iter=300).fit(hidden[train], labels[train]).score(hidden[test], labels[test]))
+            scores.append(
+                LogisticRegression(C=10, max_iter=300)
+                .fit(hidden[train], labels[train])
+                .score(hidden[test], labels[test])
+            )
         gains.append(scores[0] - scores[1])
     return 100 * float(np.mean(gains))
 
 
-ex5 = Prediction("first_transfer.ex5", ["guess"], _other_digits, texts_of(TEXTS, "ex5"), tolerance=6, ideas={
-    "harm": lambda guess, measured: guess < measured, "much": lambda guess, measured: guess > 25})
+ex5 = Prediction(
+    "first_transfer.ex5",
+    ["guess"],
+    _other_digits,
+    texts_of(TEXTS, "ex5"),
+    tolerance=6,
+    ideas={"harm": lambda guess, measured: guess < measured, "much": lambda guess, measured: guess > 25},
+)
 
 # %% ../../nbs/exercises/01_first_transfer_exercises.ipynb #ex6-exercise
 def _judge_interval(interval):
@@ -213,7 +298,10 @@ def _judge_interval(interval):
         if high - low < 1e-6:
             raise Wrong("no width", **values)
         known = stats.binomtest(right, count)
-        widths = [known.proportion_ci(0.95, method).high - known.proportion_ci(0.95, method).low for method in ("wilson", "exact")]
+        widths = [
+            known.proportion_ci(0.95, method).high - known.proportion_ci(0.95, method).low
+            for method in ("wilson", "exact")
+        ]
         if high - low < 0.85 * min(widths):
             raise Wrong("too narrow", **values)
         if high - low > 1.2 * max(widths) or not low <= right / count <= high:
@@ -221,10 +309,16 @@ def _judge_interval(interval):
     return values
 
 
-ex6 = Exercise("first_transfer.ex6", ["interval"], _judge_interval, texts_of(TEXTS, "ex6"), '''
+ex6 = Exercise(
+    "first_transfer.ex6",
+    ["interval"],
+    _judge_interval,
+    texts_of(TEXTS, "ex6"),
+    """
 def interval(right, count):
     from scipy import stats
 
     ends = stats.binomtest(right, count).proportion_ci(0.95, method="wilson")
     return ends.low, ends.high
-''')
+""",
+)

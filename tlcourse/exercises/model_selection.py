@@ -11,80 +11,136 @@ import numpy as np
 from ..checking import Exercise, Lab, Prediction, Quiz, Value, Wrong, ____, array_of, texts_of  # noqa: F401
 
 # %% ../../nbs/exercises/02_model_selection_exercises.ipynb #code-texts
-TEXTS = {"en": {
-    "ex1": {
-        "right": "",
-        "choices": {"weights": "how many weights it has", "multiply-adds": "how many multiply-adds one image takes", "latency": "how long one image takes", "memory": "how much memory it takes while it trains", "accuracy": "how accurate it will be on your images"},
-        "weights": "Weights are counted from the layers.",
-        "multiply-adds": "Multiply-adds follow from the layers and the size of the image.",
-        "latency": "A chip may be good at one kind of layer and bad at another: time has to be measured where the network will run.",
-        "memory": "What a library keeps for the way back depends on the library and the batch: measure it.",
-        "accuracy": "Nobody knows that before your images have been looked at.",
-        "hints": ["What can be counted with the layers written down on paper?", "What would be another number on another machine?"],
-    },
-    "ex2": {
-        "right": "{answer:,.0f} multiply-adds for one image.",
-        "weights": "Those are the weights of the layer. Each is used once for every place of the output.",
-        "both": "A multiply-add is one operation here, not two.",
-        "one channel": "Each output channel looks at all the channels of the input.",
-        "no kernel": "Each value of the output sums over a window of nine places.",
-        "no output": "There are 128 output channels, and each is computed.",
-        "far": "That is not it. How many values has the output, and how many multiplications does one of them take?",
-        "hints": ["How many values does the output have?", "One of them sums over a window and over all input channels.", "Multiply the two numbers."],
-    },
-    "ex3": {
-        "right": "Nothing on your front is beaten, and everything off it is.",
-        "flags": "Expected one True or False a candidate; {came} came.",
-        "best only": "Only the most accurate is on your front. A faster one that is less accurate is worth a look as well.",
-        "beaten": "Candidate {row} is on your front, and candidate {other} is as fast or faster and more accurate, or as accurate and faster.",
-        "missing": "Candidate {row} is not on your front, and none is at least as good in both and better in one.",
-        "other way": "It is the slow and inaccurate ones that are on your front.",
-        "hints": ["When would nobody choose a candidate?", "Compare each with all others: is one at least as good in both, and better in one?", "Equal ones do not beat each other."],
-    },
-    "ex4": {
-        "right": "Near chance on noise, {good:.0%} where the classes lie apart.",
-        "itself": "Pure noise gets {noise:.0%}. The nearest neighbour of an image is the image itself, unless it is left out.",
-        "one number": "Expected one number; {came} came.",
-        "percent": "Expected a share between 0 and 1; {came} came.",
-        "farthest": "Where the classes lie apart, you reach {good:.0%}. Is it the nearest that is asked?",
-        "scale": "A column that was multiplied by a thousand, and says nothing, changes the score from {good:.0%} to {scaled:.0%}. Standardise first.",
-        "hints": ["Leave each image out once, and ask the nearest of the others.", "The diagonal of a matrix of distances is zero: an image is its own nearest.", "Divide each column by its spread first."],
-    },
-    "ex5": {
-        "right": "Measured: {measured} %. With more features than images, a linear model gets everything right that it was shown.",
-        "chance": "Your guess was {guess} %, measured are {measured} %. Chance is what it would reach on other images.",
-        "share": "Your guess was {guess}, measured are {measured} %. The question asks for percent.",
-        "far": "Your guess was {guess} %, measured are {measured} %. How many numbers may the model choose, and how many must it hit?",
-        "hints": ["Thirty equations, two hundred unknowns.", "It can be made right for every image it was shown."],
-    },
-    "ex6": {
-        "right": "{name}, as the limits demand.",
-        "over the limit": "{name} was chosen, and takes {latency:g} ms; {limit:g} ms are allowed.",
-        "not the best": "{name} was chosen, and within the limit {best} is more accurate.",
-        "nothing": "None was chosen, and {best} is within the limit.",
-        "something": "{name} was chosen, and nothing is within a limit of {limit:g} ms.",
-        "limit itself": "With a limit of {limit:g} ms, {best} is allowed: it takes exactly as long.",
-        "no name": "Expected the name of a candidate, or None; {came} came.",
-        "hints": ["First leave out what is not allowed, then choose.", "What is left may be nothing.", "A limit is the most that is allowed, so what takes exactly as long is within it."],
-    },
-}}
+TEXTS = {
+    "en": {
+        "ex1": {
+            "right": "",
+            "choices": {
+                "weights": "how many weights it has",
+                "multiply-adds": "how many multiply-adds one image takes",
+                "latency": "how long one image takes",
+                "memory": "how much memory it takes while it trains",
+                "accuracy": "how accurate it will be on your images",
+            },
+            "weights": "Weights are counted from the layers.",
+            "multiply-adds": "Multiply-adds follow from the layers and the size of the image.",
+            "latency": "A chip may be good at one kind of layer and bad at another: time has to be measured where the "
+            "network will run.",
+            "memory": "What a library keeps for the way back depends on the library and the batch: measure it.",
+            "accuracy": "Nobody knows that before your images have been looked at.",
+            "hints": [
+                "What can be counted with the layers written down on paper?",
+                "What would be another number on another machine?",
+            ],
+        },
+        "ex2": {
+            "right": "{answer:,.0f} multiply-adds for one image.",
+            "weights": "Those are the weights of the layer. Each is used once for every place of the output.",
+            "both": "A multiply-add is one operation here, not two.",
+            "one channel": "Each output channel looks at all the channels of the input.",
+            "no kernel": "Each value of the output sums over a window of nine places.",
+            "no output": "There are 128 output channels, and each is computed.",
+            "far": "That is not it. How many values has the output, and how many multiplications does one of them "
+            "take?",
+            "hints": [
+                "How many values does the output have?",
+                "One of them sums over a window and over all input channels.",
+                "Multiply the two numbers.",
+            ],
+        },
+        "ex3": {
+            "right": "Nothing on your front is beaten, and everything off it is.",
+            "flags": "Expected one True or False a candidate; {came} came.",
+            "best only": "Only the most accurate is on your front. A faster one that is less accurate is worth a look "
+            "as well.",
+            "beaten": "Candidate {row} is on your front, and candidate {other} is as fast or faster and more "
+            "accurate, or as accurate and faster.",
+            "missing": "Candidate {row} is not on your front, and none is at least as good in both and better in one.",
+            "other way": "It is the slow and inaccurate ones that are on your front.",
+            "hints": [
+                "When would nobody choose a candidate?",
+                "Compare each with all others: is one at least as good in both, and better in one?",
+                "Equal ones do not beat each other.",
+            ],
+        },
+        "ex4": {
+            "right": "Near chance on noise, {good:.0%} where the classes lie apart.",
+            "itself": "Pure noise gets {noise:.0%}. The nearest neighbour of an image is the image itself, unless it "
+            "is left out.",
+            "one number": "Expected one number; {came} came.",
+            "percent": "Expected a share between 0 and 1; {came} came.",
+            "farthest": "Where the classes lie apart, you reach {good:.0%}. Is it the nearest that is asked?",
+            "scale": "A column that was multiplied by a thousand, and says nothing, changes the score from {good:.0%} "
+            "to {scaled:.0%}. Standardise first.",
+            "hints": [
+                "Leave each image out once, and ask the nearest of the others.",
+                "The diagonal of a matrix of distances is zero: an image is its own nearest.",
+                "Divide each column by its spread first.",
+            ],
+        },
+        "ex5": {
+            "right": "Measured: {measured} %. With more features than images, a linear model gets everything right "
+            "that it was shown.",
+            "chance": "Your guess was {guess} %, measured are {measured} %. Chance is what it would reach on other "
+            "images.",
+            "share": "Your guess was {guess}, measured are {measured} %. The question asks for percent.",
+            "far": "Your guess was {guess} %, measured are {measured} %. How many numbers may the model choose, and "
+            "how many must it hit?",
+            "hints": ["Thirty equations, two hundred unknowns.", "It can be made right for every image it was shown."],
+        },
+        "ex6": {
+            "right": "{name}, as the limits demand.",
+            "over the limit": "{name} was chosen, and takes {latency:g} ms; {limit:g} ms are allowed.",
+            "not the best": "{name} was chosen, and within the limit {best} is more accurate.",
+            "nothing": "None was chosen, and {best} is within the limit.",
+            "something": "{name} was chosen, and nothing is within a limit of {limit:g} ms.",
+            "limit itself": "With a limit of {limit:g} ms, {best} is allowed: it takes exactly as long.",
+            "no name": "Expected the name of a candidate, or None; {came} came.",
+            "hints": [
+                "First leave out what is not allowed, then choose.",
+                "What is left may be nothing.",
+                "A limit is the most that is allowed, so what takes exactly as long is within it.",
+            ],
+        },
+    }
+}
 
 # %% ../../nbs/exercises/02_model_selection_exercises.ipynb #ex1-exercise
 ex1 = Quiz("model_selection.ex1", ["answer"], ["weights", "multiply-adds"], texts_of(TEXTS, "ex1"))
 
 # %% ../../nbs/exercises/02_model_selection_exercises.ipynb #ex2-exercise
-ex2 = Value("model_selection.ex2", ["count"], 32 * 32 * 128 * 9 * 64, texts_of(TEXTS, "ex2"), "count = (32 * 32 * 128) * (3 * 3 * 64)",
-            {"weights": 9 * 64 * 128, "both": 2 * 32 * 32 * 128 * 9 * 64, "one channel": 32 * 32 * 128 * 9, "no kernel": 32 * 32 * 128 * 64, "no output": 32 * 32 * 9 * 64}, tolerance=0.01)
+ex2 = Value(
+    "model_selection.ex2",
+    ["count"],
+    32 * 32 * 128 * 9 * 64,
+    texts_of(TEXTS, "ex2"),
+    "count = (32 * 32 * 128) * (3 * 3 * 64)",
+    {
+        "weights": 9 * 64 * 128,
+        "both": 2 * 32 * 32 * 128 * 9 * 64,
+        "one channel": 32 * 32 * 128 * 9,
+        "no kernel": 32 * 32 * 128 * 64,
+        "no output": 32 * 32 * 9 * 64,
+    },
+    tolerance=0.01,
+)
 
 # %% ../../nbs/exercises/02_model_selection_exercises.ipynb #ex3-exercise
 def _front(latency, accuracy):
-    beats = (latency[:, None] <= latency) & (accuracy[:, None] >= accuracy) & ((latency[:, None] < latency) | (accuracy[:, None] > accuracy))
+    beats = (
+        (latency[:, None] <= latency)
+        & (accuracy[:, None] >= accuracy)
+        & ((latency[:, None] < latency) | (accuracy[:, None] > accuracy))
+    )
     return ~beats.any(axis=0), beats
 
 
 def _judge_front(on_front):
     rng = np.random.default_rng(0)
-    sets = [(np.array([5.0, 9, 3, 9, 12, 3, 20]), np.array([0.7, 0.8, 0.6, 0.75, 0.8, 0.6, 0.9])), (rng.integers(1, 9, 30).astype(float), rng.integers(50, 60, 30) / 100)]
+    sets = [
+        (np.array([5.0, 9, 3, 9, 12, 3, 20]), np.array([0.7, 0.8, 0.6, 0.75, 0.8, 0.6, 0.9])),
+        (rng.integers(1, 9, 30).astype(float), rng.integers(50, 60, 30) / 100),
+    ]
     for latency, accuracy in sets:
         found = np.asarray(on_front(latency.copy(), accuracy.copy()))
         if found.shape != latency.shape or found.dtype != bool:
@@ -103,7 +159,12 @@ def _judge_front(on_front):
         raise Wrong("beaten", row=row, other=np.flatnonzero(beats[:, row])[0])
 
 
-ex3 = Exercise("model_selection.ex3", ["on_front"], _judge_front, texts_of(TEXTS, "ex3"), '''
+ex3 = Exercise(
+    "model_selection.ex3",
+    ["on_front"],
+    _judge_front,
+    texts_of(TEXTS, "ex3"),
+    """
 def on_front(latency, accuracy):
     front = []
     for mine, right in zip(latency, accuracy):
@@ -111,7 +172,8 @@ def on_front(latency, accuracy):
         better = (latency < mine) | (accuracy > right)
         front.append(not (as_good & better).any())
     return np.array(front)
-''')
+""",
+)
 
 # %% ../../nbs/exercises/02_model_selection_exercises.ipynb #ex4-exercise
 def _judge_score(neighbour_score):
@@ -140,13 +202,19 @@ def _judge_score(neighbour_score):
     return {"good": good}
 
 
-ex4 = Exercise("model_selection.ex4", ["neighbour_score"], _judge_score, texts_of(TEXTS, "ex4"), '''
+ex4 = Exercise(
+    "model_selection.ex4",
+    ["neighbour_score"],
+    _judge_score,
+    texts_of(TEXTS, "ex4"),
+    """
 def neighbour_score(features, labels):
     scaled = (features - features.mean(axis=0)) / features.std(axis=0)
     apart = ((scaled[:, None] - scaled[None]) ** 2).sum(axis=-1)
     np.fill_diagonal(apart, np.inf)
     return (labels[apart.argmin(axis=1)] == labels).mean()
-''')
+""",
+)
 
 # %% ../../nbs/exercises/02_model_selection_exercises.ipynb #ex5-exercise
 def _fits_noise():
@@ -161,8 +229,14 @@ def _fits_noise():
     return 100 * float(np.mean(scores))
 
 
-ex5 = Prediction("model_selection.ex5", ["guess"], _fits_noise, texts_of(TEXTS, "ex5"), tolerance=5, ideas={
-    "share": lambda guess, measured: 0 < guess <= 1, "chance": lambda guess, measured: 40 <= guess <= 60})
+ex5 = Prediction(
+    "model_selection.ex5",
+    ["guess"],
+    _fits_noise,
+    texts_of(TEXTS, "ex5"),
+    tolerance=5,
+    ideas={"share": lambda guess, measured: 0 < guess <= 1, "chance": lambda guess, measured: 40 <= guess <= 60},
+)
 
 # %% ../../nbs/exercises/02_model_selection_exercises.ipynb #ex6-exercise
 def _judge_choice(choose):
@@ -186,14 +260,22 @@ def _judge_choice(choose):
         row = names.index(came)
         if latency[row] > limit:
             raise Wrong("over the limit", name=came, latency=latency[row], limit=limit)
-        raise Wrong("limit itself" if latency[best] == limit else "not the best", name=came, best=names[best], limit=limit)
+        raise Wrong(
+            "limit itself" if latency[best] == limit else "not the best", name=came, best=names[best], limit=limit
+        )
     return {"name": came}
 
 
-ex6 = Exercise("model_selection.ex6", ["choose"], _judge_choice, texts_of(TEXTS, "ex6"), '''
+ex6 = Exercise(
+    "model_selection.ex6",
+    ["choose"],
+    _judge_choice,
+    texts_of(TEXTS, "ex6"),
+    """
 def choose(names, latency, accuracy, limit):
     allowed = [row for row in range(len(names)) if latency[row] <= limit]
     if not allowed:
         return None
     return names[max(allowed, key=lambda row: accuracy[row])]
-''')
+""",
+)

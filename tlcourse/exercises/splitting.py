@@ -11,67 +11,104 @@ import numpy as np
 from ..checking import Exercise, Prediction, Quiz, Repair, Value, Wrong, ____, array_of, texts_of  # noqa: F401
 
 # %% ../../nbs/exercises/04_splitting_exercises.ipynb #code-texts
-TEXTS = {"en": {
-    "ex1": {
-        "right": "",
-        "choices": {"stratified": "stratified, by image", "random": "random, by image", "group": "by group, with the patient as the group", "time": "by time, the latest scans for testing"},
-        "stratified": "Equal class shares do not help: two scans of one patient are on both sides, and the model may know the patient.",
-        "random": "Two scans of one patient are on both sides of the wall, and the model may know the patient instead of the disease.",
-        "group": "A new scan will be of a new patient, so no patient may be on both sides.",
-        "time": "The latest scans may be of patients who are in the training part as well. Nothing in the question says that next year's scans look different.",
-        "hints": ["What will be new about a new image?", "Who or what could be on both sides of the wall?"],
-    },
-    "ex2": {
-        "right": "No group is on both sides, every image is on one, and {share} of the images are for testing.",
-        "rows": "Expected two arrays of row numbers, training first, then testing; {came} came.",
-        "leak": "Group {group} is on both sides of the wall.",
-        "twice": "{count} images are in both parts.",
-        "lost": "{count} images are in neither part.",
-        "share": "{found:.0%} of the images are for testing; about {share:.0%} were asked for.",
-        "luck": "The same seed gave two different divisions.",
-        "fixed": "Two seeds gave the same division. Who goes where should be drawn.",
-        "hints": ["Draw among the groups, and let the images follow.", "Which groups are there? Shuffle them by the seed, and take a share of them for testing.",
-                  "An image is for testing if its group is among the drawn ones: NumPy has a function that says which values are in a list."],
-    },
-    "ex3": {
-        "right": "{answer:.1f} points either way, from the number of images alone.",
-        "standard deviation": "That is one standard deviation. About 95 % of the draws lie within nearly two of them.",
-        "whole width": "That is the whole width of the interval, from its lower end to its upper one.",
-        "variance": "A variance is a square: its root is wanted.",
-        "all images": "The number of images is not under the root only for show: the spread shrinks with the root of their number.",
-        "far": "That is not it. Begin with the variance of a coin that shows heads with the probability of 0.9.",
-        "hints": ["The score is a mean of 100 coins. What is the variance of one coin?", "The standard deviation of the mean is that of one coin, divided by the root of their number.", "About 1.96 of those, in points."],
-    },
-    "ex4": {
-        "right": "Both parts are measured with what the training part knows.",
-        "own scale": "The test part was scaled by its own mean and spread. One test image alone would be all zeros.",
-        "both parts": "Mean and spread come from both parts together, so the training part knows something about the test part.",
-        "test first": "Mean and spread come from the test part. They have to come from the training part.",
-        "not scaled": "The training part has not mean 0 and standard deviation 1 in each column.",
-        "constant": "A column that never changes became {value}. Its spread is zero, and nothing divides by zero.",
-        "changed": "The arrays that were given have changed. Whoever uses them again gets something else.",
-        "hints": ["What may be known when the model is trained?", "There is one moment of learning here, and it belongs to one of the two parts.", "Learn from the first part; apply to both."],
-    },
-    "ex5": {
-        "right": "Measured: {measured} points. Your guess of {guess} holds.",
-        "harmless": "Your guess was {guess} points, measured are {measured}. A copy on the other side is the nearest neighbour, and has the right label.",
-        "other way": "Your guess was {guess} points, measured are {measured}. Copies on both sides can only help a nearest neighbour.",
-        "too much": "Your guess was {guess} points, measured are {measured}. Without its copy a digit still has other digits of its class near it.",
-        "far": "Your guess was {guess} points, measured are {measured}.",
-        "hints": ["How good are nearest neighbours on digits when there are few of them?", "With a copy in the training part, an image is as good as known: then hardly anything is wrong."],
-    },
-    "ex6": {
-        "right": "As promised, and the images stay as they are.",
-        "divided": "The numbers are between {low:.1f} and {high:.1f}. This backbone never saw pixels divided by 255.",
-        "order": "The mean is gone, but red and blue are not where the network expects them.",
-        "mean order": "The channels are turned, but each lost the mean of another channel.",
-        "not centred": "The channels are turned, and the mean is still there.",
-        "twice": "The mean was taken away twice.",
-        "changed": "The images that were given have changed: a second call would prepare them again.",
-        "untouched": "The pixels are as they were given.",
-        "hints": ["Caffe's order is blue, green, red.", "The means are 103.939 for blue, 116.779 for green and 123.68 for red.", "Keras has this function, but it changes a float array in place. Give it a copy."],
-    },
-}}
+TEXTS = {
+    "en": {
+        "ex1": {
+            "right": "",
+            "choices": {
+                "stratified": "stratified, by image",
+                "random": "random, by image",
+                "group": "by group, with the patient as the group",
+                "time": "by time, the latest scans for testing",
+            },
+            "stratified": "Equal class shares do not help: two scans of one patient are on both sides, and the model "
+            "may know the patient.",
+            "random": "Two scans of one patient are on both sides of the wall, and the model may know the patient "
+            "instead of the disease.",
+            "group": "A new scan will be of a new patient, so no patient may be on both sides.",
+            "time": "The latest scans may be of patients who are in the training part as well. Nothing in the "
+            "question says that next year's scans look different.",
+            "hints": ["What will be new about a new image?", "Who or what could be on both sides of the wall?"],
+        },
+        "ex2": {
+            "right": "No group is on both sides, every image is on one, and {share} of the images are for testing.",
+            "rows": "Expected two arrays of row numbers, training first, then testing; {came} came.",
+            "leak": "Group {group} is on both sides of the wall.",
+            "twice": "{count} images are in both parts.",
+            "lost": "{count} images are in neither part.",
+            "share": "{found:.0%} of the images are for testing; about {share:.0%} were asked for.",
+            "luck": "The same seed gave two different divisions.",
+            "fixed": "Two seeds gave the same division. Who goes where should be drawn.",
+            "hints": [
+                "Draw among the groups, and let the images follow.",
+                "Which groups are there? Shuffle them by the seed, and take a share of them for testing.",
+                "An image is for testing if its group is among the drawn ones: NumPy has a function that says which "
+                "values are in a list.",
+            ],
+        },
+        "ex3": {
+            "right": "{answer:.1f} points either way, from the number of images alone.",
+            "standard deviation": "That is one standard deviation. About 95 % of the draws lie within nearly two of "
+            "them.",
+            "whole width": "That is the whole width of the interval, from its lower end to its upper one.",
+            "variance": "A variance is a square: its root is wanted.",
+            "all images": "The number of images is not under the root only for show: the spread shrinks with the root "
+            "of their number.",
+            "far": "That is not it. Begin with the variance of a coin that shows heads with the probability of 0.9.",
+            "hints": [
+                "The score is a mean of 100 coins. What is the variance of one coin?",
+                "The standard deviation of the mean is that of one coin, divided by the root of their number.",
+                "About 1.96 of those, in points.",
+            ],
+        },
+        "ex4": {
+            "right": "Both parts are measured with what the training part knows.",
+            "own scale": "The test part was scaled by its own mean and spread. One test image alone would be all "
+            "zeros.",
+            "both parts": "Mean and spread come from both parts together, so the training part knows something about "
+            "the test part.",
+            "test first": "Mean and spread come from the test part. They have to come from the training part.",
+            "not scaled": "The training part has not mean 0 and standard deviation 1 in each column.",
+            "constant": "A column that never changes became {value}. Its spread is zero, and nothing divides by zero.",
+            "changed": "The arrays that were given have changed. Whoever uses them again gets something else.",
+            "hints": [
+                "What may be known when the model is trained?",
+                "There is one moment of learning here, and it belongs to one of the two parts.",
+                "Learn from the first part; apply to both.",
+            ],
+        },
+        "ex5": {
+            "right": "Measured: {measured} points. Your guess of {guess} holds.",
+            "harmless": "Your guess was {guess} points, measured are {measured}. A copy on the other side is the "
+            "nearest neighbour, and has the right label.",
+            "other way": "Your guess was {guess} points, measured are {measured}. Copies on both sides can only help "
+            "a nearest neighbour.",
+            "too much": "Your guess was {guess} points, measured are {measured}. Without its copy a digit still has "
+            "other digits of its class near it.",
+            "far": "Your guess was {guess} points, measured are {measured}.",
+            "hints": [
+                "How good are nearest neighbours on digits when there are few of them?",
+                "With a copy in the training part, an image is as good as known: then hardly anything is wrong.",
+            ],
+        },
+        "ex6": {
+            "right": "As promised, and the images stay as they are.",
+            "divided": "The numbers are between {low:.1f} and {high:.1f}. This backbone never saw pixels divided by "
+            "255.",
+            "order": "The mean is gone, but red and blue are not where the network expects them.",
+            "mean order": "The channels are turned, but each lost the mean of another channel.",
+            "not centred": "The channels are turned, and the mean is still there.",
+            "twice": "The mean was taken away twice.",
+            "changed": "The images that were given have changed: a second call would prepare them again.",
+            "untouched": "The pixels are as they were given.",
+            "hints": [
+                "Caffe's order is blue, green, red.",
+                "The means are 103.939 for blue, 116.779 for green and 123.68 for red.",
+                "Keras has this function, but it changes a float array in place. Give it a copy.",
+            ],
+        },
+    }
+}
 
 # %% ../../nbs/exercises/04_splitting_exercises.ipynb #ex1-exercise
 ex1 = Quiz("splitting.ex1", ["answer"], "group", texts_of(TEXTS, "ex1"))
@@ -86,7 +123,9 @@ def _judge_groups(split_by_group):
         if not isinstance(result, (tuple, list)) or len(result) != 2:
             raise Wrong("rows", came=type(result).__name__)
         parts = [array_of(part, message="rows") for part in result]
-        if any(part.ndim != 1 or part.dtype.kind not in "f" or (part % 1).any() for part in parts) or any(len(part) and (part.min() < 0 or part.max() >= len(groups)) for part in parts):
+        if any(part.ndim != 1 or part.dtype.kind not in "f" or (part % 1).any() for part in parts) or any(
+            len(part) and (part.min() < 0 or part.max() >= len(groups)) for part in parts
+        ):
             raise Wrong("rows", came="something else")
         return [part.astype(int) for part in parts]
 
@@ -110,17 +149,35 @@ def _judge_groups(split_by_group):
     return {"share": f"{len(test) / len(groups):.0%}"}
 
 
-ex2 = Exercise("splitting.ex2", ["split_by_group"], _judge_groups, texts_of(TEXTS, "ex2"), '''
+ex2 = Exercise(
+    "splitting.ex2",
+    ["split_by_group"],
+    _judge_groups,
+    texts_of(TEXTS, "ex2"),
+    """
 def split_by_group(groups, share, seed):
     kinds = np.random.default_rng(seed).permutation(np.unique(groups))
     chosen = kinds[:round(share * len(kinds))]
     for_testing = np.isin(groups, chosen)
     return np.flatnonzero(~for_testing), np.flatnonzero(for_testing)
-''')
+""",
+)
 
 # %% ../../nbs/exercises/04_splitting_exercises.ipynb #ex3-exercise
-ex3 = Value("splitting.ex3", ["points"], 196 * np.sqrt(0.9 * 0.1 / 100), texts_of(TEXTS, "ex3"), "points = 100 * 1.96 * np.sqrt(0.9 * (1 - 0.9) / 100)",
-            {"standard deviation": 100 * np.sqrt(0.09 / 100), "whole width": 392 * np.sqrt(0.09 / 100), "variance": 196 * 0.09 / 100, "all images": 196 * np.sqrt(0.09) / 100}, tolerance=0.03)
+ex3 = Value(
+    "splitting.ex3",
+    ["points"],
+    196 * np.sqrt(0.9 * 0.1 / 100),
+    texts_of(TEXTS, "ex3"),
+    "points = 100 * 1.96 * np.sqrt(0.9 * (1 - 0.9) / 100)",
+    {
+        "standard deviation": 100 * np.sqrt(0.09 / 100),
+        "whole width": 392 * np.sqrt(0.09 / 100),
+        "variance": 196 * 0.09 / 100,
+        "all images": 196 * np.sqrt(0.09) / 100,
+    },
+    tolerance=0.03,
+)
 
 # %% ../../nbs/exercises/04_splitting_exercises.ipynb #ex4-exercise
 def _judge_scale(scale):
@@ -138,7 +195,10 @@ def _judge_scale(scale):
         raise Wrong("constant", value=scaled[1][0, 3])
 
     def fits(part, known):
-        return np.abs(part[:, :3] - ((kept[1] - known.mean(axis=0)) / np.maximum(known.std(axis=0), 1e-9))[:, :3]).max() < 0.02
+        return (
+            np.abs(part[:, :3] - ((kept[1] - known.mean(axis=0)) / np.maximum(known.std(axis=0), 1e-9))[:, :3]).max()
+            < 0.02
+        )
 
     if fits(scaled[1], kept[1]):
         raise Wrong("own scale" if abs(scaled[0][:, :3].mean()) < 1e-2 else "test first")
@@ -150,13 +210,19 @@ def _judge_scale(scale):
         raise Wrong("own scale")
 
 
-ex4 = Repair("splitting.ex4", ["scale"], _judge_scale, texts_of(TEXTS, "ex4"), '''
+ex4 = Repair(
+    "splitting.ex4",
+    ["scale"],
+    _judge_scale,
+    texts_of(TEXTS, "ex4"),
+    """
 def scale(train, test):
     from sklearn.preprocessing import StandardScaler
 
     scaler = StandardScaler().fit(train)
     return scaler.transform(train), scaler.transform(test)
-''')
+""",
+)
 
 # %% ../../nbs/exercises/04_splitting_exercises.ipynb #ex5-exercise
 def _copies_gain():
@@ -171,14 +237,29 @@ def _copies_gain():
     scores = {"random": [], "together": []}
     for _ in range(20):
         drawn = rng.permutation(400)
-        half = {"random": np.isin(np.arange(400), drawn[:200]), "together": np.isin(original, rng.permutation(200)[:100])}
+        half = {
+            "random": np.isin(np.arange(400), drawn[:200]),
+            "together": np.isin(original, rng.permutation(200)[:100]),
+        }
         for how, train in half.items():
-            scores[how].append(KNeighborsClassifier(1).fit(rows[train], classes[train]).score(rows[~train], classes[~train]))
+            scores[how].append(
+                KNeighborsClassifier(1).fit(rows[train], classes[train]).score(rows[~train], classes[~train])
+            )
     return 100 * float(np.mean(scores["random"]) - np.mean(scores["together"]))
 
 
-ex5 = Prediction("splitting.ex5", ["guess"], _copies_gain, texts_of(TEXTS, "ex5"), tolerance=3, ideas={
-    "other way": lambda guess, measured: guess < 0, "harmless": lambda guess, measured: guess <= 1, "too much": lambda guess, measured: guess > 25})
+ex5 = Prediction(
+    "splitting.ex5",
+    ["guess"],
+    _copies_gain,
+    texts_of(TEXTS, "ex5"),
+    tolerance=3,
+    ideas={
+        "other way": lambda guess, measured: guess < 0,
+        "harmless": lambda guess, measured: guess <= 1,
+        "too much": lambda guess, measured: guess > 25,
+    },
+)
 
 # %% ../../nbs/exercises/04_splitting_exercises.ipynb #ex6-exercise
 _MEAN = np.array([103.939, 116.779, 123.68])  # of blue, green and red
@@ -196,17 +277,29 @@ def _judge_promise(prepare):
         raise Wrong("changed")
     if like(kept[..., ::-1] - _MEAN):
         return
-    for message, expected in {"order": kept - _MEAN[::-1], "mean order": kept[..., ::-1] - _MEAN[::-1], "not centred": kept[..., ::-1], "twice": (kept[..., ::-1] - _MEAN)[..., ::-1] - _MEAN, "untouched": kept}.items():
+    for message, expected in {
+        "order": kept - _MEAN[::-1],
+        "mean order": kept[..., ::-1] - _MEAN[::-1],
+        "not centred": kept[..., ::-1],
+        "twice": (kept[..., ::-1] - _MEAN)[..., ::-1] - _MEAN,
+        "untouched": kept,
+    }.items():
         if like(expected):
             raise Wrong(message)
-    if like((kept[..., ::-1] - 2 * _MEAN)):
+    if like(kept[..., ::-1] - 2 * _MEAN):
         raise Wrong("twice")
     if like(kept - _MEAN):
         raise Wrong("order")
     raise Wrong("divided", low=prepared.min(), high=prepared.max())
 
 
-ex6 = Exercise("splitting.ex6", ["prepare"], _judge_promise, texts_of(TEXTS, "ex6"), '''
+ex6 = Exercise(
+    "splitting.ex6",
+    ["prepare"],
+    _judge_promise,
+    texts_of(TEXTS, "ex6"),
+    """
 def prepare(images):
     return images[..., ::-1] - np.array([103.939, 116.779, 123.68], dtype="float32")
-''')
+""",
+)

@@ -11,53 +11,82 @@ import numpy as np
 from ..checking import Exercise, Lab, Prediction, Quiz, Value, Wrong, ____, array_of, texts_of  # noqa: F401
 
 # %% ../../nbs/exercises/08_tuning_exercises.ipynb #code-texts
-TEXTS = {"en": {
-    "ex1": {
-        "right": "",
-        "choices": {"training": "the training part", "validation": "the validation part", "test": "the test part", "all": "all three parts together"},
-        "training": "The weights have been fitted to it: the largest network with the most epochs would win.",
-        "validation": "Its images took no part in fitting the weights, and they are not needed for the last word.",
-        "test": "Then its score is the best of forty, chosen because it is high. Nothing is left to say what the winner is worth.",
-        "all": "The training part praises whatever has learned it by heart, and the test part is used up.",
-        "hints": ["Which part has fitted nothing yet?", "Which part has to stay untouched for the last word?"],
-    },
-    "ex2": {
-        "right": "Each factor of ten gets the same share of the draws.",
-        "numbers": "Expected {count} numbers; {came} came.",
-        "outside": "{came:g} was drawn, and is not between {low:g} and {high:g}.",
-        "plain scale": "{share:.0%} of the draws are above a tenth of the highest rate. On a plain scale, nearly all trials are spent on large rates.",
-        "uneven": "The factors of ten do not get equal shares of the draws.",
-        "grid": "The draws lie on a grid. Random search draws.",
-        "luck": "The same seed gave other draws.",
-        "fixed": "Two seeds gave the same draws.",
-        "hints": ["On which scale do 0.001, 0.01 and 0.1 lie evenly?", "Draw the exponent evenly, and take the power.", "The logarithm of the ends, a draw between them, and back."],
-    },
-    "ex3": {
-        "right": "{answer:.0f} trials.",
-        "all": "That many trials find it with certainty only if no trial repeats another. Random ones do.",
-        "half": "That is the number for fifty percent.",
-        "share": "That is one divided by the share: so many find one on average.",
-        "far": "That is not it. With what probability do n trials all miss?",
-        "hints": ["One trial misses with a probability of 0.95. And n trials?", "For which n is 0.95 to the power of n below 0.05?"],
-    },
-    "ex4": {
-        "right": "Measured: {measured} points. Your guess of {guess} holds.",
-        "honest": "Your guess was {guess} points, measured are {measured}. All forty are equally good, and the best score of forty is not the score of the best.",
-        "below": "Your guess was {guess} points, measured are {measured}. The winner is chosen because its score is high, so luck was on its side.",
-        "too much": "Your guess was {guess} points, measured are {measured}. The spread of one score on a hundred images is four points.",
-        "far": "Your guess was {guess} points, measured are {measured}.",
-        "hints": ["How far does one score on 100 images spread, if the truth is 80 %?", "The largest of forty draws lies a little more than two standard deviations above their mean."],
-    },
-    "ex5": {
-        "right": "The budget is spent as it was meant: {survivors} trials are left at the end, the best of {trials}.",
-        "trials": "Expected rows of the scores, each once; {came} came.",
-        "too many": "{came} trials are left; {expected} were to be.",
-        "worst": "Those that are left have the highest losses. A loss is better when it is low.",
-        "not the best": "Trial {row} is left, and {better}, which had a lower loss when the others were ended, is not.",
-        "future": "You chose by losses of epochs that had not been trained yet. Trial {row} was behind at the first cut.",
-        "hints": ["Two cuts: after epoch 1 and after epoch 3. Who is there to be compared at the second?", "At the first cut, keep the third of the trials with the lowest loss in the column of epoch 1.", "At the second, look only at those that are left, and at the column of epoch 3."],
-    },
-}}
+TEXTS = {
+    "en": {
+        "ex1": {
+            "right": "",
+            "choices": {
+                "training": "the training part",
+                "validation": "the validation part",
+                "test": "the test part",
+                "all": "all three parts together",
+            },
+            "training": "The weights have been fitted to it: the largest network with the most epochs would win.",
+            "validation": "Its images took no part in fitting the weights, and they are not needed for the last word.",
+            "test": "Then its score is the best of forty, chosen because it is high. Nothing is left to say what the "
+            "winner is worth.",
+            "all": "The training part praises whatever has learned it by heart, and the test part is used up.",
+            "hints": ["Which part has fitted nothing yet?", "Which part has to stay untouched for the last word?"],
+        },
+        "ex2": {
+            "right": "Each factor of ten gets the same share of the draws.",
+            "numbers": "Expected {count} numbers; {came} came.",
+            "outside": "{came:g} was drawn, and is not between {low:g} and {high:g}.",
+            "plain scale": "{share:.0%} of the draws are above a tenth of the highest rate. On a plain scale, nearly "
+            "all trials are spent on large rates.",
+            "uneven": "The factors of ten do not get equal shares of the draws.",
+            "grid": "The draws lie on a grid. Random search draws.",
+            "luck": "The same seed gave other draws.",
+            "fixed": "Two seeds gave the same draws.",
+            "hints": [
+                "On which scale do 0.001, 0.01 and 0.1 lie evenly?",
+                "Draw the exponent evenly, and take the power.",
+                "The logarithm of the ends, a draw between them, and back.",
+            ],
+        },
+        "ex3": {
+            "right": "{answer:.0f} trials.",
+            "all": "That many trials find it with certainty only if no trial repeats another. Random ones do.",
+            "half": "That is the number for fifty percent.",
+            "share": "That is one divided by the share: so many find one on average.",
+            "far": "That is not it. With what probability do n trials all miss?",
+            "hints": [
+                "One trial misses with a probability of 0.95. And n trials?",
+                "For which n is 0.95 to the power of n below 0.05?",
+            ],
+        },
+        "ex4": {
+            "right": "Measured: {measured} points. Your guess of {guess} holds.",
+            "honest": "Your guess was {guess} points, measured are {measured}. All forty are equally good, and the "
+            "best score of forty is not the score of the best.",
+            "below": "Your guess was {guess} points, measured are {measured}. The winner is chosen because its score "
+            "is high, so luck was on its side.",
+            "too much": "Your guess was {guess} points, measured are {measured}. The spread of one score on a hundred "
+            "images is four points.",
+            "far": "Your guess was {guess} points, measured are {measured}.",
+            "hints": [
+                "How far does one score on 100 images spread, if the truth is 80 %?",
+                "The largest of forty draws lies a little more than two standard deviations above their mean.",
+            ],
+        },
+        "ex5": {
+            "right": "The budget is spent as it was meant: {survivors} trials are left at the end, the best of "
+            "{trials}.",
+            "trials": "Expected rows of the scores, each once; {came} came.",
+            "too many": "{came} trials are left; {expected} were to be.",
+            "worst": "Those that are left have the highest losses. A loss is better when it is low.",
+            "not the best": "Trial {row} is left, and {better}, which had a lower loss when the others were ended, is "
+            "not.",
+            "future": "You chose by losses of epochs that had not been trained yet. Trial {row} was behind at the "
+            "first cut.",
+            "hints": [
+                "Two cuts: after epoch 1 and after epoch 3. Who is there to be compared at the second?",
+                "At the first cut, keep the third of the trials with the lowest loss in the column of epoch 1.",
+                "At the second, look only at those that are left, and at the column of epoch 3.",
+            ],
+        },
+    }
+}
 
 # %% ../../nbs/exercises/08_tuning_exercises.ipynb #ex1-exercise
 ex1 = Quiz("tuning.ex1", ["answer"], "validation", texts_of(TEXTS, "ex1"))
@@ -90,14 +119,28 @@ def _judge_rates(draw_rates):
         raise Wrong("fixed")
 
 
-ex2 = Exercise("tuning.ex2", ["draw_rates"], _judge_rates, texts_of(TEXTS, "ex2"), '''
+ex2 = Exercise(
+    "tuning.ex2",
+    ["draw_rates"],
+    _judge_rates,
+    texts_of(TEXTS, "ex2"),
+    """
 def draw_rates(low, high, count, seed):
     exponents = np.random.default_rng(seed).uniform(np.log10(low), np.log10(high), count)
     return 10.0 ** exponents
-''')
+""",
+)
 
 # %% ../../nbs/exercises/08_tuning_exercises.ipynb #ex3-exercise
-ex3 = Value("tuning.ex3", ["trials"], 58.4, texts_of(TEXTS, "ex3"), "trials = np.ceil(np.log(0.05) / np.log(0.95))", {"share": 20.0, "half": 13.5, "all": 100.0}, tolerance=0.04)
+ex3 = Value(
+    "tuning.ex3",
+    ["trials"],
+    58.4,
+    texts_of(TEXTS, "ex3"),
+    "trials = np.ceil(np.log(0.05) / np.log(0.95))",
+    {"share": 20.0, "half": 13.5, "all": 100.0},
+    tolerance=0.04,
+)
 
 # %% ../../nbs/exercises/08_tuning_exercises.ipynb #ex4-exercise
 def _winners_promise():
@@ -105,8 +148,18 @@ def _winners_promise():
     return float(scores.max(axis=1).mean() - 80)
 
 
-ex4 = Prediction("tuning.ex4", ["guess"], _winners_promise, texts_of(TEXTS, "ex4"), tolerance=2, ideas={
-    "below": lambda guess, measured: guess < 0, "honest": lambda guess, measured: guess <= 1, "too much": lambda guess, measured: guess > 14})
+ex4 = Prediction(
+    "tuning.ex4",
+    ["guess"],
+    _winners_promise,
+    texts_of(TEXTS, "ex4"),
+    tolerance=2,
+    ideas={
+        "below": lambda guess, measured: guess < 0,
+        "honest": lambda guess, measured: guess <= 1,
+        "too much": lambda guess, measured: guess > 14,
+    },
+)
 
 # %% ../../nbs/exercises/08_tuning_exercises.ipynb #ex5-exercise
 def _judge_survivors(survivors):
@@ -114,17 +167,23 @@ def _judge_survivors(survivors):
         rng = np.random.default_rng(seed)
         losses = np.cumsum(rng.normal(0, 1, (trials, 6)), axis=1) + 5
         left = array_of(survivors(losses.copy()), message="trials")
-        if left.ndim != 1 or left.dtype.kind != "f" or (left % 1).any() or len(np.unique(left)) < len(left) or (len(left) and (left.min() < 0 or left.max() >= trials)):
+        if (
+            left.ndim != 1
+            or left.dtype.kind != "f"
+            or (left % 1).any()
+            or len(np.unique(left)) < len(left)
+            or (len(left) and (left.min() < 0 or left.max() >= trials))
+        ):
             raise Wrong("trials", came=str(left.tolist())[:60])
         left = set(left.astype(int).tolist())
-        first = np.argsort(losses[:, 0])[:trials // 3]
-        right = set(first[np.argsort(losses[first, 2])[:trials // 9]].tolist())
+        first = np.argsort(losses[:, 0])[: trials // 3]
+        right = set(first[np.argsort(losses[first, 2])[: trials // 9]].tolist())
         if left == right:
             continue
         if len(left) != len(right):
             raise Wrong("too many", came=len(left), expected=len(right))
-        worst = np.argsort(-losses[:, 0])[:trials // 3]
-        if left == set(worst[np.argsort(-losses[worst, 2])[:trials // 9]].tolist()):
+        worst = np.argsort(-losses[:, 0])[: trials // 3]
+        if left == set(worst[np.argsort(-losses[worst, 2])[: trials // 9]].tolist()):
             raise Wrong("worst")
         behind = sorted(left - set(first.tolist()))
         if behind:
@@ -133,11 +192,17 @@ def _judge_survivors(survivors):
     return {"survivors": len(left), "trials": trials}
 
 
-ex5 = Exercise("tuning.ex5", ["survivors"], _judge_survivors, texts_of(TEXTS, "ex5"), '''
+ex5 = Exercise(
+    "tuning.ex5",
+    ["survivors"],
+    _judge_survivors,
+    texts_of(TEXTS, "ex5"),
+    """
 def survivors(losses):
     left = np.arange(len(losses))
     for epoch in (1, 3):
         order = np.argsort(losses[left, epoch - 1])
         left = left[order[:len(left) // 3]]
     return left
-''')
+""",
+)

@@ -3,9 +3,9 @@
 How many epochs of a recipe cost so many CPU seconds, short runs of it tell first; a recipe has at least one epoch for
 each of its phases. Each training is a process of its own with an empty cache: nothing is left over from the one before,
 neither features nor memory. `--save` writes a row for each training; what the file has of other recipes and backbones
-stays. Lesson 7 reads `nbs/lessons/07_recipes.csv`.
+stays.
 
-    python benchmarks/recipes.py [--seconds 20] [--seeds 5] [--images-per-class 10] [--size 64] [--save FILE]
+    python recipes.py [--seconds 20] [--seeds 5] [--images-per-class 10] [--size 64] [--save recipes.csv]
 """
 
 import argparse
@@ -14,12 +14,10 @@ import statistics
 import time
 from pathlib import Path
 
-from parts.equal_time import epochs_for
-from parts.intervals import half_interval
-from parts.own_process import answer, call
-
 from tlcourse import backbones, precision
+from tlcourse.evidence import mean_interval
 from tlcourse.fine_tuning import RECIPES
+from tlcourse.measuring import epochs_for, in_own_process
 
 
 def train(name, recipe, epochs, seed, images_per_class, size):
@@ -37,11 +35,10 @@ def train(name, recipe, epochs, seed, images_per_class, size):
 def epochs_at(seconds, name, recipe, where):
     "How many epochs of a recipe cost so many CPU seconds"
     fewest = len(RECIPES[recipe](list(backbones.find_spec(name).cut_points), 100))
-    return epochs_for(seconds, lambda epochs: call(train, name, recipe, epochs, 99, *where)[0], fewest)
+    return epochs_for(seconds, lambda epochs: in_own_process(train, name, recipe, epochs, 99, *where)[0], fewest)
 
 
 def main():
-    answer(train)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--seeds", type=int, default=5)
@@ -61,14 +58,14 @@ def main():
     for name in arguments.backbones:
         for recipe in arguments.recipes:
             epochs = epochs_at(arguments.seconds, name, recipe, where)
-            runs = [call(train, name, recipe, epochs, seed, *where) for seed in range(arguments.seeds)]
+            runs = [in_own_process(train, name, recipe, epochs, seed, *where) for seed in range(arguments.seeds)]
             rows += [
                 {"backbone": name, "recipe": recipe, "epochs": epochs, "seed": seed, "CPU seconds": round(spent, 1)}
                 | {"accuracy": round(accuracy, 2), "processor": precision.processor()}
                 for seed, (spent, accuracy) in enumerate(runs)
             ]
             spent, accuracy = zip(*runs, strict=True)
-            interval = f" ± {half_interval(accuracy):.1f}" if len(accuracy) > 1 else ""
+            interval = f" ± {mean_interval(accuracy).half:.1f}" if len(accuracy) > 1 else ""
             print(
                 f"{name:9} {recipe:19} {statistics.mean(accuracy):5.1f}{interval} % "
                 f"({epochs} epochs, {statistics.mean(spent):.0f} CPU seconds)",

@@ -3,9 +3,9 @@
 Candidates are ResNet50 and VGG16, each with the course's weights, with random ones, and with the course's weights after
 a further training of all layers on another task of the course. Every candidate is scored on the few training images of
 a target task and then fine-tuned on them; its accuracy is that on the test part. `--save` writes a row for each
-candidate, target and seed; what the file has of other backbones stays. Lesson 2 reads `nbs/lessons/02_ranking.csv`.
+candidate, target and seed; what the file has of other backbones stays.
 
-    python benchmarks/ranking.py [--seeds 5] [--images-per-class 10] [--size 64] [--backbones VGG16] [--save FILE]
+    python ranking.py [--seeds 5] [--images-per-class 10] [--size 64] [--backbones VGG16] [--save ranking.csv]
 """
 
 import argparse
@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
-from parts.own_process import answer, call
 
+from tlcourse.measuring import in_own_process
 from tlcourse.model_selection import agreement
 
 TASKS = ("textures", "digits", "charts")
@@ -58,7 +58,6 @@ def rank(target, seed, images_per_class, size, files):
 
 
 def main():
-    answer(train_on, rank)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--images-per-class", type=int, default=10)
@@ -75,11 +74,11 @@ def main():
         for name in arguments.backbones:
             for task in TASKS:
                 path = str(Path(folder) / f"{name}-{task}.weights.h5")
-                files[name][task] = call(train_on, name, task, arguments.size, path)
+                files[name][task] = in_own_process(train_on, name, task, arguments.size, path)
                 print(f"{name} was trained on {task}", flush=True)
         for target in TASKS:
             for seed in range(arguments.seeds):
-                found = call(rank, target, seed, arguments.images_per_class, arguments.size, files)
+                found = in_own_process(rank, target, seed, arguments.images_per_class, arguments.size, files)
                 rows += [{"target": target, "seed": seed} | row for row in found]
                 table = pd.DataFrame(rows)
                 if arguments.save:  # after each ranking: what was measured stays if the rest is stopped
