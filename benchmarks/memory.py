@@ -1,14 +1,21 @@
-"""Peak memory of extracting features from many image files against few, each in a process of its own.
+"""Peak memory of each notebook, and of extracting features from many image files against few.
 
-python benchmarks/memory.py [--images 2000 20000] [--size 96] [--backbone ResNet50] [--cut conv4]
+Each is in a process of its own, one after the other.
+
+    python benchmarks/memory.py [--notebooks nbs/lessons ...] [--images 2000 20000] [--size 96] [--backbone ResNet50]
 """
 
 import argparse
 import resource
+import sys
 import tempfile
 from pathlib import Path
 
 from tlcourse.measuring import in_own_process
+
+sys.path.append(str(Path(__file__).parents[1] / "tools"))
+
+from notebooks import find, run_all  # noqa: E402
 
 
 def write_files(folder, count):
@@ -40,12 +47,19 @@ def extract(folder, count, size, name, cut):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, nargs="+", default=[2000, 20000])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--notebooks", nargs="*", default=["nbs/lessons", "nbs/exercises"], help="notebooks and folders"
+    )
+    parser.add_argument("--images", type=int, nargs="*", default=[2000, 20000])
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--backbone", default="ResNet50")
     parser.add_argument("--cut")
     arguments = parser.parse_args()
+    for ran in run_all(find(arguments.notebooks) if arguments.notebooks else [], workers=1):
+        print(f"{ran.notebook}: peak of {ran.peak_mb:.0f} MB{', ' + ran.error if ran.error else ''}", flush=True)
+    if not arguments.images:
+        return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_files(folder, max(arguments.images))

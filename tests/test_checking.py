@@ -16,7 +16,7 @@ WORDS = {"en": {"right": "Yes.", "wrong": "No.", "hints": ["?"]}}
 
 
 def exercise(judge, **options):
-    return Exercise("demo.ex1", ["answer"], judge, WORDS, "answer = 1", **{"seconds": 0.3, **options})
+    return Exercise("demo.ex1", ["answer"], judge, WORDS, "answer = 1", **{"seconds": 20, **options})
 
 
 def helper():
@@ -64,7 +64,7 @@ def test_an_endless_loop_ends_off_the_main_thread_too():
     found = []
 
     def check():
-        found.append(exercise(lambda answer: answer()).evaluate(endless))
+        found.append(exercise(lambda answer: answer(), seconds=0.3).evaluate(endless))
 
     thread = threading.Thread(target=check)
     thread.start()
@@ -100,7 +100,7 @@ def test_code_that_nothing_stops_is_left_to_itself():
             except BaseException:
                 pass
 
-    assert exercise(lambda answer: answer()).evaluate(stubborn).message == "time"
+    assert exercise(lambda answer: answer(), seconds=0.3).evaluate(stubborn).message == "time"
     event.set()
 
 
@@ -286,6 +286,7 @@ def test_what_goes_wrong_in_a_card_is_said():
     assert "ZeroDivisionError" in said[0]
 
 
+@pytest.mark.training
 def test_the_learners_model_is_left_as_it_was():
     from exercise_proofs import NOTEBOOKS
 

@@ -413,6 +413,7 @@ def test_closeness_against_its_definition(patches):
     assert noise.closeness(patches[:1], patches[:1] // 2 * 2)["ssim"] > 0.99
 
 
+@pytest.mark.training
 @pytest.mark.long(15)
 def test_the_autoencoder_learns_to_take_noise_out(patches):
     model = noise.build_denoiser(filters=8)

@@ -29,7 +29,7 @@ def run(*command, **options):
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     copy = tmp_path_factory.mktemp("source") / "copy"
-    left_out = ".git .venv .ipynb_checkpoints __pycache__ .pytest_cache .ruff_cache build dist demo".split()
+    left_out = ".git .venv* .ipynb_checkpoints __pycache__ .pytest_cache .ruff_cache build dist demo".split()
     shutil.copytree(TOP, copy, ignore=shutil.ignore_patterns(*left_out))
     folder = copy.parent / "wheel"
     run(sys.executable, "-m", "pip", "wheel", copy, "--no-deps", "--no-build-isolation", "--no-index", "-w", folder)

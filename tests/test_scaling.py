@@ -60,17 +60,20 @@ def test_a_backbone_with_another_promise(images):
         np.testing.assert_allclose(scaling.preparation(mobile, name)(images.images), expected, atol=1e-5)
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("name", scaling.PREPARATIONS)
 def test_features_are_those_of_plain_keras_on_pixels_prepared_so(name, vgg, images):
     expected = vgg.model.predict(by_hand(name, images.images.astype(np.float32)), verbose=0)
     np.testing.assert_allclose(scaling.extract_as(vgg, images, name), expected, rtol=1e-3, atol=1e-4 * expected.max())
 
 
+@pytest.mark.training
 def test_the_right_preparation_gives_the_features_of_the_course(vgg, images):
     expected = features.extract(vgg, images, precision="float32", cache=False)
     np.testing.assert_allclose(scaling.extract_as(vgg, images), expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.training
 def test_the_cache_tells_preparations_apart(vgg, images, monkeypatch):
     first = {name: np.array(scaling.extract_as(vgg, images, name)) for name in scaling.PREPARATIONS}
     monkeypatch.setattr(scaling, "frozen_copy", lambda *arguments: pytest.fail("the cache was not asked"))
@@ -79,6 +82,7 @@ def test_the_cache_tells_preparations_apart(vgg, images, monkeypatch):
     assert len({array.tobytes() for array in first.values()}) == len(first)
 
 
+@pytest.mark.training
 def test_swapped_channels_leave_grey_images_as_they_are(vgg, images):
     grey = ImageData(images.images[..., 0], images.labels, images.class_names)
     right, swapped = (scaling.extract_as(vgg, grey, name, cache=False) for name in ("as promised", "channels swapped"))

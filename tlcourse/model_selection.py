@@ -42,9 +42,19 @@ def backbone_table(
     """
     rows = {}
     for spec in BACKBONES.values():
-        cost = profile(spec.name, image_size, training=training) if measured else count(spec.name, image_size)
-        rows[spec.name] = {"imagenet_accuracy": spec.imagenet_accuracy, "weights": _weights_here(spec)} | cost.to_dict()
+        cost = profile(spec.name, image_size, training=training).to_dict() if measured else _counted(spec, image_size)
+        rows[spec.name] = {"imagenet_accuracy": spec.imagenet_accuracy, "weights": _weights_here(spec)} | cost
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("backbone")
+
+
+_COUNTS = {}  # a network is built to be counted, and what is counted stays the same
+
+
+def _counted(spec, image_size):
+    key = repr(spec), image_size
+    if key not in _COUNTS:
+        _COUNTS[key] = count(spec.name, image_size).to_dict()
+    return _COUNTS[key]
 
 
 def _weights_here(spec):
@@ -119,7 +129,6 @@ def rank_backbones(
     # its training part is scored; the validation part measures accuracy; the test part is not looked at
     splits: Splits,
     # names, or from load_backbone, or label: either; all with pretrained weights on this machine by default
-    # names, or from load_backbone, or label: either; all with pretrained weights on this machine by default
     backbones: Sequence | dict | None = None,
     methods: Sequence = METHODS,  # names of scores; the first one orders the rows where no accuracy is measured
     # fine-tune each with this recipe, such as "top_stage", and measure the accuracy; None: don't
@@ -143,7 +152,11 @@ def rank_backbones(
         row = {
             "weights": backbone.weights,
             "imagenet_accuracy": backbone.spec.imagenet_accuracy,
-            **count(backbone).drop("weights_mb"),
+            **{
+                name: value
+                for name, value in _counted(backbone.spec, backbone.image_size).items()
+                if name != "weights_mb"
+            },
         }
         row |= {
             method: transferability(features, labels, method, (source_probabilities or {}).get(label))
@@ -208,7 +221,8 @@ def agreement(
     rankings with ties, 2015)
 
     With one ranking, the 95 % interval is from drawing backbones with replacement; with several, τ is their mean, and
-    whole rankings are drawn (Efron's percentile bootstrap, 1979). A score that is the same for all backbones has τ 0.
+    whole rankings are drawn (Efron's percentile bootstrap, 1979), as if they were independent: several of one task are
+    not, and their interval is too narrow. A score that is the same for all backbones has τ 0.
     Raises `ValueError` without an accuracy, or with fewer than two backbones in a ranking.
     """
     if "accuracy" not in table:

@@ -36,7 +36,8 @@ def forget_steps(
 
     optimizer = getattr(model, "optimizer", None)
     variables = [*model.metrics_variables, *(optimizer.variables if optimizer else ())]
-    own = {id(variable.value.handle) for variable in variables}  # no other model has them
+    copies = [copy for one in variables for copy in getattr(one.value, "values", (one.value,))]  # one for each device
+    own = {id(copy.handle) for copy in copies}  # no other model has them
     for graph in (thing for thing in gc.get_objects() if isinstance(thing, tf.Graph)):
         captured = [outside for outside, _ in getattr(graph, "captures", ())]
         if own & {id(tensor) for tensor in captured}:
