@@ -39,7 +39,7 @@ def splits():
 
 
 @pytest.fixture(scope="module")
-def backbone(thin):
+def backbone():
     return backbones.load_backbone("VGG16", "course", 32)
 
 
@@ -50,7 +50,6 @@ def params(study):
 # What is searched
 
 
-@pytest.mark.training
 @pytest.mark.parametrize("sampler", ["random", "tpe", "cma-es", "grid"])
 def test_an_interrupted_search_tries_what_one_in_a_piece_tries(sampler, splits, backbone, tmp_path):
     options = {"space": SMALL, "sampler": sampler, "epochs": 2, "study": "one"}
@@ -84,7 +83,6 @@ def stopping_after(count, stop):
     return suggest
 
 
-@pytest.mark.training
 def test_the_grid_is_tried_once_each(splits, backbone):
     space = SMALL | {"batch_size": [8, 16]}
     study = tuning.search(splits, backbone, space, "grid", "none", 50, storage="memory", epochs=1)
@@ -95,7 +93,6 @@ def test_the_grid_is_tried_once_each(splits, backbone):
     assert tried == wanted and len(tried) > 20 and len(levels) > 2
 
 
-@pytest.mark.training
 def test_a_parameter_of_one_choice_is_there_with_it_only(splits, backbone):
     study = tuning.search(splits, backbone, SMALL, "random", "none", 12, storage="memory", epochs=1)
     kinds = {trial.params["optimizer"] for trial in study.trials}
@@ -104,7 +101,6 @@ def test_a_parameter_of_one_choice_is_there_with_it_only(splits, backbone):
         assert ("sgd.momentum" in trial.params) == (trial.params["optimizer"] == "sgd")
 
 
-@pytest.mark.training
 def test_a_trial_is_a_fine_tuning(splits, backbone):
     space = {"learning_rate": (1e-3, 1e-2), "depth": [0, 1], "width": 16, "dropout": 0.3, "schedule": "cosine"}
     study = tuning.search(
@@ -121,7 +117,6 @@ def test_a_trial_is_a_fine_tuning(splits, backbone):
         assert trial.user_attrs["accuracy"] == pytest.approx(history["val_accuracy"][best], abs=0.06)
 
 
-@pytest.mark.training
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's save, with NumPy 2
 def test_the_best_trial_becomes_a_model(splits, backbone, tmp_path):
     import keras
@@ -144,7 +139,6 @@ def test_the_best_trial_becomes_a_model(splits, backbone, tmp_path):
     )
 
 
-@pytest.mark.training
 @pytest.mark.parametrize("space", [{"cut": ["head", "block5"]}, {"recipe": ["feature_extraction", "top_stage"]}])
 def test_phases_are_searched_too(space, splits, backbone):
     study = tuning.search(splits, backbone, space, "grid", "none", 2, storage="memory", epochs=2)
@@ -152,7 +146,6 @@ def test_phases_are_searched_too(space, splits, backbone):
     assert study.trials[0].user_attrs["loss"] != study.trials[1].user_attrs["loss"]
 
 
-@pytest.mark.training
 def test_the_test_part_is_never_looked_at(splits, backbone):
     class Untouchable:
         def __getattr__(self, name):
@@ -166,7 +159,6 @@ def test_the_test_part_is_never_looked_at(splits, backbone):
         tuning.search(splits, backbone, SMALL, part="test")
 
 
-@pytest.mark.training
 def test_cross_validation_is_the_mean_over_folds_with_no_group_on_both_sides(splits, backbone):
     bench = tuning.Workbench(splits, backbone, 2, epochs=2)
     result = bench.measure({"learning_rate": 1e-2})
@@ -180,7 +172,6 @@ def test_cross_validation_is_the_mean_over_folds_with_no_group_on_both_sides(spl
     assert result["loss"] == pytest.approx(np.mean([one["loss"] for one in singles]), rel=1e-4)
 
 
-@pytest.mark.training
 def test_a_pruned_trial_ends_early_and_does_not_win(splits, backbone):
     study = tuning.search(
         splits, backbone, {"learning_rate": (1e-6, 1e-1)}, "random", "hyperband", 30, storage="memory", epochs=9
@@ -191,7 +182,6 @@ def test_a_pruned_trial_ends_early_and_does_not_win(splits, backbone):
     assert all(len(trial.intermediate_values) == 9 for trial in study.trials if trial.state == COMPLETE)
 
 
-@pytest.mark.training
 @pytest.mark.parametrize(
     "pruner",
     [optuna.pruners.MedianPruner(n_startup_trials=2), optuna.pruners.SuccessiveHalvingPruner(reduction_factor=3)],
@@ -231,7 +221,6 @@ def test_a_hopeless_trial_with_a_cut_stops_training_in_its_first_epochs(pruner, 
 # What goes wrong in a trial
 
 
-@pytest.mark.training
 def test_a_trial_that_diverges_fails_with_its_reason_and_the_search_goes_on(splits, backbone):
     space = {"learning_rate": [1e-2, 1e38], "optimizer": "sgd", "depth": 1}
     study = tuning.search(splits, backbone, space, "grid", "none", 2, storage="memory", epochs=2)
@@ -241,7 +230,6 @@ def test_a_trial_that_diverges_fails_with_its_reason_and_the_search_goes_on(spli
     assert tuning.best_settings(study)["learning_rate"] == 1e-2
 
 
-@pytest.mark.training
 def test_a_full_memory_fails_the_trial(splits, backbone, monkeypatch):
     import tensorflow as tf
 
@@ -266,7 +254,6 @@ def test_a_mistake_in_the_code_is_not_hidden(splits, backbone, monkeypatch):
         tuning.search(splits, backbone, SMALL, n_trials=3, storage="memory", study="broken")
 
 
-@pytest.mark.training
 def test_ctrl_c_keeps_what_is_done_and_tries_the_rest_again(splits, backbone, tmp_path, monkeypatch, capsys):
     def measure(*arguments, **options):
         calls.append(1)
@@ -284,7 +271,6 @@ def test_ctrl_c_keeps_what_is_done_and_tries_the_rest_again(splits, backbone, tm
     assert trials.count_done(study) == 4 and study.trials[3].params == interrupted
 
 
-@pytest.mark.training
 def test_seconds_end_the_search(splits, backbone):
     started = []
 
@@ -363,7 +349,6 @@ needs_torch = pytest.mark.skipif(
 )
 
 
-@pytest.mark.training
 @needs_torch
 def test_a_gaussian_process(splits, backbone):
     study = tuning.search(splits, backbone, SMALL, "gp", n_trials=14, storage="memory", epochs=1)
@@ -404,7 +389,6 @@ def test_a_gaussian_process_goes_on_and_looks_where_it_was_good(tmp_path):
     assert then < 0.5 * np.median([trial.value for trial in by_luck[10:]])
 
 
-@pytest.mark.training
 def test_a_study_of_another_search_is_an_error(splits, backbone, tmp_path):
     options = dict(n_trials=1, storage=str(tmp_path / "a.journal"), study="mine", epochs=1)
     tuning.search(splits, backbone, SMALL, **options)
@@ -416,7 +400,6 @@ def test_a_study_of_another_search_is_an_error(splits, backbone, tmp_path):
         tuning.search(Splits(splits.validation, splits.train, splits.test), backbone, SMALL, **options)
 
 
-@pytest.mark.training
 def test_less_time_than_a_trial_takes_is_told_after_the_probe(splits, backbone, monkeypatch):
     monkeypatch.setattr(trials, "_run", lambda *arguments: pytest.fail("a trial ran"))
     with pytest.raises(ValueError, match=r"One trial takes about .* s here, and seconds=1e-06 is less"):
@@ -439,7 +422,6 @@ def test_a_torn_line_at_the_end_of_a_journal_is_taken_away(tmp_path):
 # Pictures
 
 
-@pytest.mark.training
 def test_pictures(splits, backbone):
     study = tuning.search(
         splits, backbone, SMALL | {"dropout": (0.0, 0.5)}, "random", "median", 16, storage="memory", epochs=2
@@ -640,7 +622,6 @@ def wait_until(look, good, seconds=60):
     return found
 
 
-@pytest.mark.training
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_a_search_in_a_database_goes_on(kind, splits, backbone, tmp_path):
     with a_storage(kind, tmp_path) as where:
@@ -659,7 +640,6 @@ def test_a_search_in_a_database_goes_on(kind, splits, backbone, tmp_path):
 # The command line
 
 
-@pytest.mark.training
 def test_tune_works_on_one_study_and_goes_on(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("settings.ini").write_text("[tlcourse]\nbackbone = VGG16\nimage_size = 32\ndataset = digits\n")
