@@ -21,7 +21,7 @@ import pandas as pd
 
 from .backbones import BACKBONES, Backbone, build
 from .batch_order import BatchOrder
-from .devices import equal_shards
+from .devices import equal_shards, whole_weight
 from .feature_cache import digest
 from .features import augmentation, feature_dataset, features_of, image_digest
 from .folding import foldable, frozen_copy
@@ -426,11 +426,12 @@ def fine_tune(
                 trained,
                 order,
                 make_train,
-                _targets(held_out, len(names)),
+                _targets(held_out, len(names), held_out=(len(splits.validation), batch_size)),
                 phase.epochs,
                 sum(earlier.epochs for earlier in phases[:number]),
                 phase.patience,
                 callbacks,
+                forget=recompile or number + 1 == len(phases),
             )
     run.finish(restore_best)
     _ready_to_save(model, phases[-1].optimizer)
@@ -541,15 +542,15 @@ def _ready_to_save(model, optimizer):
     model.optimizer.build(model.trainable_variables)  # or Keras would warn where the saved model is opened
 
 
-def _targets(dataset, num_classes, class_weights=None):
+def _targets(dataset, num_classes, class_weights=None, held_out=None):
     """The class numbers of a data set as shares of the classes, with a weight for each image where classes or devices
-    ask for it"""
+    ask for it; `held_out` is how many images in batches of which size are only judged by"""
     import tensorflow as tf
 
     devices = tf.distribute.get_strategy().num_replicas_in_sync
     if devices > 1:
         every = tf.constant(np.ones(num_classes, np.float32) if class_weights is None else class_weights)
-        return equal_shards(dataset, devices).map(
+        return equal_shards(dataset, devices, held_out and whole_weight(*held_out, devices)).map(
             lambda inputs, labels, weights: (
                 inputs,
                 tf.one_hot(labels, num_classes),

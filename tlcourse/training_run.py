@@ -98,6 +98,7 @@ class TrainingRun:
         first_epoch: int = 0,  # the number of its first epoch in the whole run, which decides the orders
         patience: int | None = None,  # end after so many epochs without a lower validation loss
         callbacks: Sequence = (),  # of Keras; one that sets `model.stop_training` ends the phase
+        forget: bool = True,  # free the traced steps at the end; without, a next phase can go on with them
     ) -> None:
         "Train a phase from where the run is to its end"
         if phase < self.phase:
@@ -128,7 +129,8 @@ class TrainingRun:
                 if model.stop_training:
                     break
         finally:
-            forget_steps(model)
+            if forget:
+                forget_steps(model)
         self.phase, self.epoch, self.batch, self.wait, self.lowest = phase + 1, 0, 0, 0, None
         self._left = {}
         self.save()
