@@ -46,16 +46,16 @@ def routes(
 # %% ../nbs/toolkit/41_demo.ipynb #code-run
 @dataclass(frozen=True)
 class Run:
-    """One route taken once: `backbone`, `route`, `seed`, `weights`, the `model`, its `history` and its `report` on the
-    test part"""
+    """One route taken once: `backbone`, `route`, `seed`, `weights`, its `history`, its `report` on the test part, and
+    the `model` where it was to be kept"""
 
     backbone: str  # such as "ResNet50"
     route: str  # one of the names that `routes` gives
     seed: int  # decided the split, the sample, the first weights and the order
     weights: str  # the weights it started with
-    model: "keras.Model"  # as training left it
     history: "keras.callbacks.History"  # loss and accuracy after each epoch
     report: Evaluation  # on the test part
+    model: "keras.Model | None" = None  # as training left it
 
 # %% ../nbs/toolkit/41_demo.ipynb #code-few-images
 def few_images(
@@ -76,6 +76,7 @@ def compare(
     image_size: int = 64,  # height and width, in pixels
     only: Sequence | None = None,  # names of the routes to take; all by default
     batch_size: int | None = None,  # images a step; that of the course settings by default
+    keep: Sequence = (),  # routes whose models stay; one takes up to 300 MB with its optimizer
 ) -> list[Run]:  # one run a route
     "Take each route once with one backbone"
     import keras
@@ -92,7 +93,9 @@ def compare(
             if start is None and isinstance(layer, keras.layers.BatchNormalization):
                 layer.momentum = 0.9
         history = fine_tune(model, splits, phases, batch_size=batch_size or load_settings().batch_size, seed=seed)
-        runs.append(Run(backbone_name, route, seed, backbone.weights, model, history, evaluate(model, splits.test)))
+        kept = model if route in keep else None
+        history.set_model(kept)
+        runs.append(Run(backbone_name, route, seed, backbone.weights, history, evaluate(model, splits.test), kept))
     return runs
 
 
@@ -216,9 +219,11 @@ def run(
     for seed in range(settings.seed, settings.seed + seeds):
         splits = few_images(images, images_per_class, seed)
         for name in backbones:
-            for one in compare(name, splits, seed, settings.weights, settings.image_size):
-                if folder is not None and seed == settings.seed and one.route == "fine-tuned":
+            keep = ["fine-tuned"] if folder is not None and seed == settings.seed else []
+            for one in compare(name, splits, seed, settings.weights, settings.image_size, keep=keep):
+                if one.model is not None:
                     one.model.save(folder / f"{name}.keras")
+                    one.history.set_model(None)
                 runs.append(replace(one, model=None))  # models of many seeds would fill the memory
     table = results(runs)
     if folder is not None:
