@@ -20,6 +20,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .evidence import mean_interval
 from .texts import text
 
 if TYPE_CHECKING:
@@ -446,19 +447,22 @@ def measure(
 # %% ../nbs/lessons/05_feature_selection.ipynb #code-summarise
 def summarise(
     measured: pd.DataFrame,  # from measure, two folds or more
+    # test images for each training image, where the folds are divisions of the same images again and again
+    overlap: float = 0.0,
 ) -> pd.DataFrame:  # one row a method and count: accuracy, half, gain, half of gain, all in points
     """Mean accuracy in percent and its gain over all features on the same folds, each with half its 95 % interval over
-    the folds (Student's t)"""
-    from scipy import stats
-
+    the folds (Student's t, with the correction of Nadeau and Bengio, 2003, for folds that share images)"""
     wide = 100 * measured.pivot(index="fold", columns=["method", "features"], values="accuracy")
     every = wide["all"].iloc[:, 0]
-    order = measured[["method", "features"]].drop_duplicates()
-    wide = wide[list(order.itertuples(index=False, name=None))]
-    gains = wide.sub(every, axis=0)
-    half = stats.t.ppf(0.975, len(wide) - 1)
+    rows = {}
+    for name in measured[["method", "features"]].drop_duplicates().itertuples(index=False, name=None):
+        accuracy = mean_interval(wide[name], overlap=overlap)
+        gain = mean_interval(wide[name] - every, overlap=overlap)
+        rows[name] = (accuracy.mean, accuracy.half, gain.mean, gain.half)
     return pd.DataFrame(
-        {"accuracy": wide.mean(), "half": half * wide.sem(), "gain": gains.mean(), "half of gain": half * gains.sem()}
+        list(rows.values()),
+        pd.MultiIndex.from_tuples(rows, names=["method", "features"]),
+        ["accuracy", "half", "gain", "half of gain"],
     )
 
 # %% ../nbs/lessons/05_feature_selection.ipynb #code-draw
@@ -487,11 +491,12 @@ _looks = dict(
 def draw_accuracy(
     measured: pd.DataFrame,  # from measure, two folds or more
     name: str = "",  # what the features are of, for the title
+    overlap: float = 0.0,  # as for `summarise`
 ) -> "matplotlib.figure.Figure":  # the figure
     "The accuracy of each method against the number of features kept, with 95 % intervals, beside that of all features"
     import matplotlib.pyplot as plt
 
-    table = summarise(measured) / 100
+    table = summarise(measured, overlap) / 100
     every = table.loc["all"].iloc[0]
     figure, axis = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
     plt.close(figure)
