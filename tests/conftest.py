@@ -1,21 +1,27 @@
-"""The tests marked `long` start first, the longest before the others, so that no processor waits for one at the end."""
+"""The order of the tests, and the thin networks."""
+
+import gc
 
 import pytest
 
-# `make check` leaves out the files whose tests train networks, trace them, or wait for programs that do
-TRAINING = (
-    "augmentation devices exercises feature_cache fine_tuning grading install lab_app lab_run model_selection "
-    "pretraining readme tuning widgets"
-).split()
-
 
 def seconds(item):
+    "The tests marked `long` start first, the longest before the others, so that no processor waits for one at the end"
     marker = item.get_closest_marker("long")
     return marker.args[0] if marker else 0
 
 
 def pytest_collection_modifyitems(items):
     items.sort(key=seconds, reverse=True)
-    for item in items:
-        if item.path.stem.removeprefix("test_") in TRAINING:
-            item.add_marker(pytest.mark.training)
+
+
+@pytest.fixture(scope="module")
+def thin(tmp_path_factory):
+    "VGG16 and ResNet50 are thin for the tests of a module"
+    from thin import thin_networks
+
+    with thin_networks(tmp_path_factory.getbasetemp() / "thin"):
+        # what TensorFlow's modules hold stays to the end: no search for circles has to look through it each time
+        gc.collect()
+        gc.freeze()
+        yield

@@ -157,7 +157,8 @@ def test_copies_by_seed_and_view(patches):
     assert np.array_equal(augmented(patches, augmenter([])).images, patches.images)
 
 
-def test_extract_takes_an_augmenter(patches):
+@pytest.mark.training
+def test_extract_takes_an_augmenter(patches, thin):
     vgg = backbones.load_backbone("VGG16", weights="course", image_size=32)
     small = patches.subset(range(4))
 
@@ -167,7 +168,7 @@ def test_extract_takes_an_augmenter(patches):
 
     plain = features.extract(vgg, small, precision="float32", cache=False)
     once = views()
-    assert once.shape == (8, 512) and np.array_equal(once, views())
+    assert once.shape == (8, 24) and np.array_equal(once, views())
     assert not np.allclose(once[:4], plain) and not np.allclose(once[:4], once[4:])
 
 
@@ -176,7 +177,8 @@ def splits(patches):
     return Splits(*(patches.subset(range(start, 20, 2)) for start in (0, 1, 1)))
 
 
-def test_fine_tune_takes_an_augmenter_and_repeats(patches, splits):
+@pytest.mark.training
+def test_fine_tune_takes_an_augmenter_and_repeats(patches, splits, thin):
     backbone = backbones.load_backbone("VGG16", weights="course", image_size=32)
 
     def weights_after(augment):
@@ -191,7 +193,8 @@ def test_fine_tune_takes_an_augmenter_and_repeats(patches, splits):
     assert not np.array_equal(once, weights_after(False))
 
 
-def test_a_checkpoint_knows_the_augmentation(patches, splits, tmp_path):
+@pytest.mark.training
+def test_a_checkpoint_knows_the_augmentation(patches, splits, tmp_path, thin):
     backbone = backbones.load_backbone("VGG16", weights="course", image_size=32)
 
     def run(augment):

@@ -6,8 +6,16 @@ import re
 import pytest
 from exercise_proofs import NOTEBOOKS, cells, exercises, module_of, mutants, proofs, run
 
+TRAINED = {("01_first_transfer_exercises", "ex3")} | {("07_fine_tuning_exercises", f"ex{n}") for n in (2, 3, 5, 6)}
+
+
+def marks(notebook, exercise):
+    "Judges that train a network of Keras"
+    return pytest.mark.training if (notebook.stem, exercise) in TRAINED else ()
+
+
 PROOFS = [
-    pytest.param(notebook, proof, id=f"{notebook.stem}-{proof.cell}")
+    pytest.param(notebook, proof, id=f"{notebook.stem}-{proof.cell}", marks=marks(notebook, proof.exercise))
     for notebook in NOTEBOOKS
     for proof in proofs(notebook)
 ]
@@ -62,6 +70,7 @@ def test_no_message_or_hint_has_code_of_the_solution(notebook, name):
         assert not any(abs(number - expected) <= 1e-6 * abs(expected) for number in numbers)
 
 
+@pytest.mark.training
 @pytest.mark.long(100)
 def test_mutations_of_right_answers_are_rejected(record_property, monkeypatch):
     monkeypatch.setenv("TLCOURSE_EXERCISE_SECONDS", "20")  # some mutations make an endless loop

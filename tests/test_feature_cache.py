@@ -3,41 +3,52 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tlcourse import feature_cache
 
+# Extracts each time it is told, with no file longer than it is told, and says what it gets
 EXTRACT = """if True:
-    import os, sys
+    import io, resource, sys
     import numpy as np
+    from thin import stay_thin
     from tlcourse import backbones, data, features
-    if len(sys.argv) > 2:
-        import resource
-        resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+    stay_thin()
     vgg = backbones.load_backbone("VGG16", "course", 32)
     images = data.load("textures").sample(per_class=6)
     print("ready", flush=True)
-    sys.stdin.readline()
-    np.save(sys.stdout.buffer, np.array(features.extract(vgg, images, cut="block3", precision="float32")))
+    for line in sys.stdin:
+        if int(line):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (int(line), int(line)))
+        said = io.BytesIO()
+        np.save(said, np.array(features.extract(vgg, images, cut="block3", precision="float32")))
+        print(len(said.getvalue()), flush=True)
+        sys.stdout.buffer.write(said.getvalue())
+        sys.stdout.buffer.flush()
 """
 
 
-def extracting(*arguments):
+def extracting():
     return subprocess.Popen(
-        [sys.executable, "-c", EXTRACT, "x", *map(str, arguments)],
+        [sys.executable, "-c", EXTRACT],
+        cwd=Path(__file__).parent,  # where the thin networks are
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
 
 
+def tell(process, longest=0):
+    process.stdin.write(b"%d\n" % longest)
+    process.stdin.flush()
+
+
 def result(process):
-    "What a process gave after it was told to go on, and what it said"
-    output, said = process.communicate(b"go\n")
-    assert process.returncode == 0, said.decode()
-    return output.removeprefix(b"ready\n"), said.decode()
+    "What a process gave after it was told to go on"
+    return process.stdout.read(int(process.stdout.readline()))
 
 
 @pytest.fixture
@@ -50,21 +61,22 @@ def entries(folder):
     return [path.name for path in folder.iterdir() if path.suffix in (".npy", ".part")]
 
 
+@pytest.mark.training
 @pytest.mark.skipif(os.name == "nt", reason="limits on files are a matter of POSIX")
-def test_two_processes_and_a_full_disk_give_the_same_features(folder):
+def test_two_processes_and_a_full_disk_give_the_same_features(folder, thin):
     both = [extracting(), extracting()]
     for process in both:
         assert process.stdout.readline() == b"ready\n"
     for process in both:
-        process.stdin.write(b"go\n")
-        process.stdin.flush()
-    first, second = (result(process)[0] for process in both)
-    assert first == second and len(entries(folder)) == 1
+        tell(process)
+    first, second = map(result, both)
+    assert first == second and len(first) > 20_000 and len(entries(folder)) == 1
     feature_cache.clear()
-    features, said = result(extracting(50_000))
-    assert features == first
-    assert "could not be kept" in said and "they stay in memory" in said
-    assert not entries(folder)
+    tell(both[0], longest=5_000)
+    assert result(both[0]) == first and not entries(folder)
+    said = [process.communicate()[1].decode() for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert "could not be kept" in said[0] and "they stay in memory" in said[0] and "could not be kept" not in said[1]
 
 
 def test_a_folder_that_cannot_be_written_is_said(folder, monkeypatch):

@@ -1,6 +1,7 @@
 """Fine-tuning on cached features is fine-tuning, and a killed run loses nothing."""
 
 import contextlib
+import json
 import os
 import queue
 import random
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,8 +20,12 @@ from tlcourse.batch_order import BatchOrder
 from tlcourse.fine_tuning import Phase
 from tlcourse.splitting import Splits
 
-CUTS = [(name, cut) for name in ("ResNet50", "VGG16") for cut in ["head", *backbones.BACKBONES[name].cut_points]]
+# of the residual one: all of it, a stage with a convolution in its shortcut above, one without
+CUTS = [("VGG16", cut) for cut in ["head", *backbones.BACKBONES["VGG16"].cut_points]]
+CUTS += [("ResNet50", cut) for cut in ("head", "conv3", "conv4")]
 EXACT = {"fold": False, "precision": "float32"}
+
+pytestmark = [pytest.mark.training, pytest.mark.usefixtures("thin")]  # test_real_networks.py has two of full size
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +41,7 @@ def splits():
 
 
 @pytest.fixture(scope="module")
-def loaded():
+def loaded(thin):
     return {name: backbones.load_backbone(name, "course", 32) for name in ("ResNet50", "VGG16")}
 
 
@@ -43,17 +49,16 @@ def classifier(loaded, splits, name="VGG16", **options):
     return fine_tuning.build_classifier(loaded[name], splits.train.class_names, **options)
 
 
-@pytest.mark.long(30)
 @pytest.mark.parametrize(("name", "cut"), CUTS)
 def test_cached_training_is_plain_training(name, cut, splits, loaded):
     trained = []
     for cached in (True, False):
         model = classifier(loaded, splits, name)
+        start = model.get_weights()
         phase = Phase(cut, epochs=3, learning_rate=1e-3, optimizer="sgd")
         fine_tuning.fine_tune(model, splits, [phase], batch_size=4, cached=cached, restore_best=False, **EXACT)
         trained.append(model)
-    start = classifier(loaded, splits, name)
-    assert any(not np.array_equal(a, b) for a, b in zip(trained[0].get_weights(), start.get_weights(), strict=True))
+    assert any(not np.array_equal(a, b) for a, b in zip(trained[0].get_weights(), start, strict=True))
     for one, plain in zip(*(model.get_weights() for model in trained), strict=True):
         assert np.abs(one - plain).max() <= 1e-5 * np.abs(plain).max()
 
@@ -63,12 +68,12 @@ def test_in_bfloat16_training_is_nearly_the_same(cut, splits, loaded):
     trained = []
     for precision in ("float32", "bfloat16"):
         model = classifier(loaded, splits, dropout=0.0)
+        start = model.get_weights()
         phase = Phase(cut, epochs=2, learning_rate=1e-3, optimizer="sgd")
         fine_tuning.fine_tune(model, splits, [phase], batch_size=4, precision=precision, restore_best=False)
         kinds = {layer.compute_dtype for layer in model.layers} | {weight.dtype for weight in model.weights}
         assert kinds == {"float32"}
         trained.append(model.get_weights())
-    start = classifier(loaded, splits).get_weights()
     step = [exact - old for exact, old in zip(trained[0], start, strict=True)]
     error = [rounded - exact for exact, rounded in zip(*trained, strict=True)]
     length = lambda arrays: np.sqrt(sum(np.square(array, dtype=np.float64).sum() for array in arrays))  # noqa: E731
@@ -127,9 +132,13 @@ def test_the_best_weights_come_back(splits, loaded):
 
 
 def test_patience_ends_a_phase(splits, loaded):
+    # a rate at which a head on these features goes to and fro
     phases = [Phase("head", 30, 5.0, optimizer="sgd", patience=2), Phase("head", 1)]
     history = fine_tuning.fine_tune(classifier(loaded, splits), splits, phases, batch_size=4).history
-    assert len(history["loss"]) < 31
+    *first, last = history["val_loss"]
+    lowest = np.minimum.accumulate(first)
+    waits = [epoch for epoch in range(2, 30) if epoch < len(first) and lowest[epoch] == lowest[epoch - 2]]
+    assert waits == [len(first) - 1] and np.isfinite(last)  # it ended as soon as two epochs were no better
 
 
 def test_rates_follow_the_stages(splits, loaded):
@@ -172,17 +181,22 @@ def test_class_weights_move_the_loss(splits, loaded):
         share({"no such class": 2.0})
 
 
+@pytest.fixture(scope="module")
+def not_augmented(splits, loaded):
+    model = classifier(loaded, splits)
+    fine_tuning.fine_tune(model, splits, [Phase("head", 2, 1e-2)], batch_size=5, restore_best=False)
+    return model.get_weights()
+
+
 @pytest.mark.parametrize("options", [{"augment": True}, {"mix": "mixup"}, {"mix": "cutmix", "augment": True}])
-def test_augmented_phases_train_and_repeat(options, splits, loaded):
+def test_augmented_phases_train_and_repeat(options, splits, loaded, not_augmented):
     weights = []
     for _ in range(2):
         model = classifier(loaded, splits)
         fine_tuning.fine_tune(model, splits, [Phase("head", 2, 1e-2, **options)], batch_size=5, restore_best=False)
         weights.append(model.get_weights())
     assert all(np.array_equal(one, other) for one, other in zip(*weights, strict=True))
-    model = classifier(loaded, splits)
-    fine_tuning.fine_tune(model, splits, [Phase("head", 2, 1e-2)], batch_size=5, restore_best=False)
-    assert not np.array_equal(model.get_weights()[-2], weights[0][-2])
+    assert not np.array_equal(not_augmented[-2], weights[0][-2])
 
 
 def test_range_test_leaves_the_model_alone(splits, loaded):
@@ -197,21 +211,66 @@ def test_range_test_leaves_the_model_alone(splits, loaded):
     assert fine_tuning._steepest(found.table.assign(smoothed=np.arange(len(found.table)))) is None
 
 
-# Forks a process for each folder that it is told, says its number, what it says, and how it ended. Nothing is computed
-# before the fork: TensorFlow's threads would not come along
+# Forks a process for each run that it is told, says its number, what it says, and how it ended. Nothing is computed
+# before the fork: TensorFlow's threads would not come along. A run may send a signal to itself at a moment, such as
+# "step done 3": before the third step of this process is told to anybody
 RUNS = """if True:
-    import hashlib, os, signal, sys
+    import collections, hashlib, json, os, signal, sys
     import keras, tensorflow
-    from tlcourse import backbones, data, fine_tuning
+    from thin import stay_thin
+    from tlcourse import backbones, checkpoints, data, fine_tuning, training_run
     from tlcourse.fine_tuning import Phase
     from tlcourse.splitting import Splits
 
+    stay_thin()
     images = data.load("textures").sample(per_class=6)
     splits = Splits(*(images.subset(range(start, 60, 3)) for start in range(3)))
 
-    def run(folder):
+    def interrupted_at(moment, sent):
+        counts = collections.Counter()
+
+        def reached(name):
+            counts[name] += 1
+            if f"{name} {counts[name]}" == moment:
+                os.kill(os.getpid(), sent)
+
+        class Files:
+            def __getattr__(self, name):
+                return getattr(os, name)
+
+            def fsync(self, file):
+                if f"half written {counts['half written'] + 1}" == moment:
+                    os.ftruncate(file, os.fstat(file).st_size // 2)
+                reached("half written")
+
+            def replace(self, *names):
+                reached("written")
+                os.replace(*names)
+                reached("saved")
+
+        return reached, Files()
+
+    def run(folder, moment, sent):
         # a shell ignores it for what it starts in the background
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        reached, checkpoints.os = interrupted_at(moment, sent)
+        keeper_of = training_run._keeper
+
+        def keeper(*arguments):
+            made = keeper_of(*arguments)
+            for name, before, after in (
+                ("on_train_batch_end", "step done", "step told"),
+                ("on_test_begin", "validation", "-"),
+            ):
+                def told(number=None, logs=None, *, method=getattr(made, name), before=before, after=after):
+                    reached(before)
+                    method(*[one for one in (number, logs) if one is not None])
+                    reached(after)
+
+                setattr(made, name, told)
+            return made
+
+        training_run._keeper = keeper
         vgg = backbones.load_backbone("VGG16", "course", 32)
         model = fine_tuning.build_classifier(vgg, images.class_names)
         head = Phase("head", 4, 1e-3, schedule="cosine", warmup=0.1)
@@ -228,7 +287,7 @@ RUNS = """if True:
             failed = 1
             try:
                 os.read(heard, 1)  # its number is said before anything else
-                run(line.rstrip())
+                run(*json.loads(line))
                 failed = 0
             finally:
                 os._exit(failed)
@@ -246,6 +305,7 @@ class Runs:
     def __init__(self):
         self.process = subprocess.Popen(
             [sys.executable, "-c", RUNS],
+            cwd=Path(__file__).parent,  # where the thin networks are
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -261,9 +321,9 @@ class Runs:
             self.lines.put(line)
         self.lines.put("")
 
-    def start(self, folder):
+    def start(self, folder, moment=None, sent=0):
         "The number of the process, at the moment before it trains"
-        self.process.stdin.write(f"{folder}\n")
+        self.process.stdin.write(f"{json.dumps([str(folder), moment, sent])}\n")
         self.process.stdin.flush()
         number = int(self.lines.get(timeout=300))
         assert self.lines.get(timeout=300) == "ready\n"
@@ -283,7 +343,7 @@ class Runs:
 
 
 @pytest.fixture(scope="module")
-def runs():
+def runs(thin):
     runs = Runs()
     yield runs
     runs.stop()
@@ -296,18 +356,54 @@ def undisturbed(runs, tmp_path_factory):
     begun = time.monotonic()
     said = runs.wait()
     seconds = time.monotonic() - begun
-    assert said and runs.wait() == "ended 0\n"
+    assert said and not said.startswith("ended") and runs.wait() == "ended 0\n"
     return said, seconds
 
 
-@pytest.mark.long(200)
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork and SIGKILL are matters of POSIX")
-@pytest.mark.parametrize(("sent", "times"), [(getattr(signal, "SIGKILL", 9), 10), (signal.SIGINT, 1)])
-def test_a_run_that_is_stopped_again_and_again_ends_where_it_would_have(sent, times, runs, undisturbed, tmp_path):
+posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="fork and SIGKILL are matters of POSIX")
+# Moments of one run after the other in one folder, each counted from where that run goes on. An epoch of the head is
+# one call and so one step; there are four, and three of block5 with five steps each
+KILLED_AT = [
+    "half written 1",  # nothing is kept
+    "saved 1",  # one epoch of the head
+    "written 2",  # two, and a third that is not in its place
+    "saved 3",  # the head is done
+    "step told 3",
+    "half written 1",
+    "step done 7",  # in the second epoch of block5
+]
+INTERRUPTED_AT = [
+    "validation 2",
+    "step done 6",  # in the middle of an epoch of block5: of the third step nobody knows but the optimizer
+    "step told 5",  # and in the next one, after the rest of this
+]
+
+
+@pytest.mark.long(60)
+@posix
+@pytest.mark.parametrize(
+    ("sent", "moments", "left"),
+    [(getattr(signal, "SIGKILL", 9), KILLED_AT, 10), (signal.SIGINT, INTERRUPTED_AT, 7)],
+)
+def test_a_run_that_is_stopped_at_any_moment_ends_where_it_would_have(sent, moments, left, runs, undisturbed, tmp_path):
+    for moment in moments:
+        runs.start(tmp_path, moment, sent)
+        ended = runs.wait()
+        assert ended == f"ended {sent if sent != signal.SIGINT else 256}\n", moment
+    # it goes on from what was kept: so many steps are left, and a signal at one more never comes
+    runs.start(tmp_path, f"step done {left + 1}", signal.SIGKILL)
+    assert runs.wait() == undisturbed[0] and runs.wait() == "ended 0\n"
+
+
+@pytest.mark.long(30)
+@posix
+@pytest.mark.parametrize(("sent", "times"), [(getattr(signal, "SIGKILL", 9), 1), (signal.SIGINT, 1)])
+def test_a_run_that_is_stopped_from_outside_ends_where_it_would_have(sent, times, runs, undisturbed, tmp_path):
+    "When the signal comes is left to the clock: what the run ends with is not"
     (whole, seconds), rng, stopped, run = undisturbed, random.Random(0), 0, 0
     while stopped < times:
         number = runs.start(tmp_path / f"disturbed {run}")
-        said = runs.wait(rng.uniform(0.2, 0.6 * seconds))
+        said = runs.wait(rng.uniform(0.1, 0.8) * seconds)
         if said is None:
             os.kill(number, sent)  # its parent waits for it, so nobody else can have this number
             said = runs.wait()

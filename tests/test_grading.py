@@ -136,7 +136,7 @@ def graded(tmp_path_factory):
         rows = grading.grade(
             [*paths, folder / "torn.ipynb"],
             folder / "grades.csv",
-            Limits(cell_seconds=20, call_seconds=20, notebook_seconds=300),
+            Limits(cell_seconds=10, call_seconds=20, notebook_seconds=300),
         )
         server.shutdown(socket.SHUT_RDWR)
     return folder, rows, package, visitors
@@ -224,6 +224,7 @@ open("mine", "w").write("here I may write")
     assert "SECRET_OF_THE_GRADER" not in found["environment"] and secret.read_text() == "grades"
 
 
+@pytest.mark.training
 @pytest.mark.long(60)
 def test_models_come_out_as_files_and_the_command_writes_the_table(tmp_path, capsys):
     from exercise_proofs import NOTEBOOKS, cells

@@ -19,7 +19,10 @@ SMALL = RunSettings(backbone="VGG16", weights="course", image_size=32, cut="bloc
 
 
 # Keras writes a file by a call that NumPy 2 will refuse one day
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword"),
+    pytest.mark.usefixtures("thin"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -58,8 +61,7 @@ def imported(code):
 CHANGES = [
     {"weights": "auto", "optimizer": "adamw", "backbone_ratio": 0.1},
     {"folder": "", "cut": "head", "optimizer": "sgd", "head": "flatten", "seed": 1},
-    {"cut": "all", "epochs": 1, "augment": "RandAugment"},
-    {"backbone": "ResNet50", "recipe": "lp_ft"},
+    {"backbone": "ResNet50", "cut": "all", "epochs": 1, "augment": "RandAugment"},
     {"recipe": "gradual_unfreezing", "augment": "MixUp"},
 ]
 
@@ -78,7 +80,7 @@ def photos(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory, photos):
+def runs(tmp_path_factory, photos, thin):
     "Each run is made once, for the two tests of its code"
     made = {}
 
@@ -92,6 +94,7 @@ def runs(tmp_path_factory, photos):
     return run_of
 
 
+@pytest.mark.training
 @pytest.mark.long(60)
 @pytest.mark.parametrize("changes", CHANGES, ids=str)
 def test_the_code_gives_the_run_again_to_the_last_digit(changes, runs, tmp_path, capsys):
@@ -111,9 +114,12 @@ def test_the_code_gives_the_run_again_to_the_last_digit(changes, runs, tmp_path,
         assert np.array_equal(one, other)
 
 
+@pytest.mark.training
 @pytest.mark.long(60)
 @pytest.mark.parametrize(
-    "changes", [*CHANGES, {"recipe": "discriminative"}, {"recipe": "bit", "weights": "none"}], ids=str
+    "changes",
+    [*CHANGES, *({"recipe": name} for name in ("lp_ft", "discriminative")), {"recipe": "bit", "weights": "none"}],
+    ids=str,
 )
 def test_the_code_in_keras_alone_gives_the_history_of_the_run(changes, runs, tmp_path, capsys):
     run = runs(changes).controller.result
@@ -130,6 +136,7 @@ def test_the_code_in_keras_alone_gives_the_history_of_the_run(changes, runs, tmp
     np.testing.assert_allclose(again.predict(made["validation"][0], verbose=0), run.probabilities, atol=1e-4)
 
 
+@pytest.mark.training
 def test_a_run_that_is_stopped_keeps_its_epochs_and_a_pause_changes_nothing(tmp_path):
     paused = []
 
@@ -153,6 +160,7 @@ def test_a_run_that_is_stopped_keeps_its_epochs_and_a_pause_changes_nothing(tmp_
     assert again.stopped and "of 6" in table_of([again])["epochs"].iloc[0]
 
 
+@pytest.mark.training
 def test_a_stop_before_the_first_epoch_keeps_nothing(tmp_path):
     lab = run_through(SMALL, tmp_path / "runs", lambda controller, state, facts: controller.stop())
     assert lab.controller.state == "idle" and not lab.runs and not kept(tmp_path / "runs")

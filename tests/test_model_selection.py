@@ -25,6 +25,7 @@ def splits():
     return Splits(data.subset(range(15)), data.subset(range(15, 24)), data.subset(range(24, 30)))
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("name", backbones.BACKBONES)
 def test_multiply_adds_are_those_of_the_graph(name):
     import tensorflow as tf
@@ -46,6 +47,7 @@ def test_a_network_that_cannot_be_measured_is_said_so():
         model_cost._measured_apart(spec, 32, 16, False, True)
 
 
+@pytest.mark.training
 def test_a_broken_profile_is_measured_again(monkeypatch):
     measured = model_cost.profile("MobileNetV2", 32, training=False)
     (kept,) = model_cost.cache_folder("profiles").glob("*.json")
@@ -66,6 +68,7 @@ def test_the_front_is_what_nothing_beats():
         assert front[name] == (not better.any())
 
 
+@pytest.mark.training
 def test_ranking_leaves_backbones_and_test_images_alone(splits):
     named = {seed: backbones.load_backbone("MobileNetV2", None, 32, seed) for seed in (1, 2)}
     before = [weights.copy() for one in named.values() for weights in one.model.get_weights()]
@@ -118,6 +121,7 @@ def test_agreement_over_several_rankings():
         agreement(tables[0].drop(columns="accuracy"))
 
 
+@pytest.mark.training
 def test_a_choice_with_images_gives_its_reasons(splits):
     choice = choose_model("image_classification", splits, image_size=32)
     assert choice.name in ("VGG16", "ResNet50") and choice.head == "classification" and choice.weights == "course"

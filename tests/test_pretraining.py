@@ -14,15 +14,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-TOOLS = Path(__file__).parents[1] / "tools"
+TOOLS, THIN = Path(__file__).parents[1] / "tools", Path(__file__).with_name("thin.py")
 sys.path.insert(0, str(TOOLS))
 
 import pretrain  # noqa: E402
 from pretraining import networks  # noqa: E402
 from pretraining.source import Source, crops, order_of  # noqa: E402
 from pretraining.teacher import teacher_network  # noqa: E402
+from thin import thin_networks  # noqa: E402
 
 from tlcourse.backbones import find_spec, load_backbone  # noqa: E402
+
+pytestmark = pytest.mark.training
 
 CLASSES = {"n01443537": (200, 60, 40), "n01629819": (40, 180, 60), "n01641577": (50, 70, 210)}
 
@@ -42,8 +45,16 @@ def archive(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module", autouse=True)
+def weights_of_thin_networks(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("THIN_WEIGHTS", str(tmp_path_factory.mktemp("thin")))
+        yield
+
+
 def command(archive, out, pixels):
-    run = [sys.executable, str(TOOLS / "pretrain.py"), "VGG16", "--source", str(archive), "--out", str(out)]
+    "A run with a thin VGG16"
+    run = [sys.executable, str(THIN), str(TOOLS / "pretrain.py"), "VGG16", "--source", str(archive), "--out", str(out)]
     return [*run, "--pixels", str(pixels), *"--share 0.1 --batch-size 16 --every 2 --precision float32".split()]
 
 
@@ -56,7 +67,8 @@ def undisturbed(archive, tmp_path_factory):
 
 
 def weights(folder):
-    return load_backbone("VGG16", str(folder / "vgg16_course64.weights.h5"), 64).model.get_weights()
+    with thin_networks():
+        return load_backbone("VGG16", str(folder / "vgg16_course64.weights.h5"), 64).model.get_weights()
 
 
 def test_a_run_learns_and_says_how_its_weights_were_made(undisturbed):

@@ -39,7 +39,7 @@ def splits():
 
 
 @pytest.fixture(scope="module")
-def backbone():
+def backbone(thin):
     return backbones.load_backbone("VGG16", "course", 32)
 
 
@@ -50,6 +50,7 @@ def params(study):
 # What is searched
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("sampler", ["random", "tpe", "cma-es", "grid"])
 def test_an_interrupted_search_tries_what_one_in_a_piece_tries(sampler, splits, backbone, tmp_path):
     options = {"space": SMALL, "sampler": sampler, "epochs": 2, "study": "one"}
@@ -83,6 +84,7 @@ def stopping_after(count, stop):
     return suggest
 
 
+@pytest.mark.training
 def test_the_grid_is_tried_once_each(splits, backbone):
     space = SMALL | {"batch_size": [8, 16]}
     study = tuning.search(splits, backbone, space, "grid", "none", 50, storage="memory", epochs=1)
@@ -93,6 +95,7 @@ def test_the_grid_is_tried_once_each(splits, backbone):
     assert tried == wanted and len(tried) > 20 and len(levels) > 2
 
 
+@pytest.mark.training
 def test_a_parameter_of_one_choice_is_there_with_it_only(splits, backbone):
     study = tuning.search(splits, backbone, SMALL, "random", "none", 12, storage="memory", epochs=1)
     kinds = {trial.params["optimizer"] for trial in study.trials}
@@ -101,6 +104,7 @@ def test_a_parameter_of_one_choice_is_there_with_it_only(splits, backbone):
         assert ("sgd.momentum" in trial.params) == (trial.params["optimizer"] == "sgd")
 
 
+@pytest.mark.training
 def test_a_trial_is_a_fine_tuning(splits, backbone):
     space = {"learning_rate": (1e-3, 1e-2), "depth": [0, 1], "width": 16, "dropout": 0.3, "schedule": "cosine"}
     study = tuning.search(
@@ -117,6 +121,7 @@ def test_a_trial_is_a_fine_tuning(splits, backbone):
         assert trial.user_attrs["accuracy"] == pytest.approx(history["val_accuracy"][best], abs=0.06)
 
 
+@pytest.mark.training
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's save, with NumPy 2
 def test_the_best_trial_becomes_a_model(splits, backbone, tmp_path):
     import keras
@@ -139,13 +144,7 @@ def test_the_best_trial_becomes_a_model(splits, backbone, tmp_path):
     )
 
 
-@pytest.mark.parametrize("space", [{"cut": ["head", "block5"]}, {"recipe": ["feature_extraction", "top_stage"]}])
-def test_phases_are_searched_too(space, splits, backbone):
-    study = tuning.search(splits, backbone, space, "grid", "none", 2, storage="memory", epochs=2)
-    assert sorted(trial.state for trial in study.trials) == [COMPLETE, COMPLETE]
-    assert study.trials[0].user_attrs["loss"] != study.trials[1].user_attrs["loss"]
-
-
+@pytest.mark.training
 def test_the_test_part_is_never_looked_at(splits, backbone):
     class Untouchable:
         def __getattr__(self, name):
@@ -159,6 +158,7 @@ def test_the_test_part_is_never_looked_at(splits, backbone):
         tuning.search(splits, backbone, SMALL, part="test")
 
 
+@pytest.mark.training
 def test_cross_validation_is_the_mean_over_folds_with_no_group_on_both_sides(splits, backbone):
     bench = tuning.Workbench(splits, backbone, 2, epochs=2)
     result = bench.measure({"learning_rate": 1e-2})
@@ -172,6 +172,7 @@ def test_cross_validation_is_the_mean_over_folds_with_no_group_on_both_sides(spl
     assert result["loss"] == pytest.approx(np.mean([one["loss"] for one in singles]), rel=1e-4)
 
 
+@pytest.mark.training
 def test_a_pruned_trial_ends_early_and_does_not_win(splits, backbone):
     study = tuning.search(
         splits, backbone, {"learning_rate": (1e-6, 1e-1)}, "random", "hyperband", 30, storage="memory", epochs=9
@@ -182,45 +183,10 @@ def test_a_pruned_trial_ends_early_and_does_not_win(splits, backbone):
     assert all(len(trial.intermediate_values) == 9 for trial in study.trials if trial.state == COMPLETE)
 
 
-@pytest.mark.parametrize(
-    "pruner",
-    [optuna.pruners.MedianPruner(n_startup_trials=2), optuna.pruners.SuccessiveHalvingPruner(reduction_factor=3)],
-    ids=["median", "successive halving"],
-)
-def test_a_hopeless_trial_with_a_cut_stops_training_in_its_first_epochs(pruner, splits, backbone, monkeypatch):
-    import keras
-
-    begun = []
-
-    class Count(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            begun[-1] += 1
-
-    def fine_tune(*arguments, callbacks=(), **options):
-        begun.append(0)
-        return original(*arguments, callbacks=[*callbacks, Count()], **options)
-
-    original = tuning.fine_tune
-    monkeypatch.setattr(tuning, "fine_tune", fine_tune)
-    storage, epochs = optuna.storages.InMemoryStorage(), 6
-    queue = optuna.create_study(storage=storage, study_name="cut", direction="minimize")
-    for rate in (1e-2, 8e-3, 1e-7):
-        queue.enqueue_trial({"learning_rate": rate})
-    space = {"learning_rate": (1e-7, 1e-1), "cut": "block5"}
-    options = {"storage": storage, "study": "cut", "epochs": epochs, "score": "loss"}
-    study = tuning.search(splits, backbone, space, "random", pruner, 3, **options)
-    assert begun == [len(trial.intermediate_values) for trial in study.trials]
-    assert begun[0] == epochs and begun[2] <= 2
-    assert [study.trials[0].state, study.trials[2].state] == [COMPLETE, PRUNED]
-    assert study.trials[2].params == {"learning_rate": 1e-7} and study.best_trial.number < 2
-    # the next search with this storage goes on from there, and trains nothing again
-    assert params(tuning.search(splits, backbone, space, "random", pruner, 3, **options)) == params(study)
-    assert len(begun) == 3
-
-
 # What goes wrong in a trial
 
 
+@pytest.mark.training
 def test_a_trial_that_diverges_fails_with_its_reason_and_the_search_goes_on(splits, backbone):
     space = {"learning_rate": [1e-2, 1e38], "optimizer": "sgd", "depth": 1}
     study = tuning.search(splits, backbone, space, "grid", "none", 2, storage="memory", epochs=2)
@@ -230,6 +196,7 @@ def test_a_trial_that_diverges_fails_with_its_reason_and_the_search_goes_on(spli
     assert tuning.best_settings(study)["learning_rate"] == 1e-2
 
 
+@pytest.mark.training
 def test_a_full_memory_fails_the_trial(splits, backbone, monkeypatch):
     import tensorflow as tf
 
@@ -254,6 +221,7 @@ def test_a_mistake_in_the_code_is_not_hidden(splits, backbone, monkeypatch):
         tuning.search(splits, backbone, SMALL, n_trials=3, storage="memory", study="broken")
 
 
+@pytest.mark.training
 def test_ctrl_c_keeps_what_is_done_and_tries_the_rest_again(splits, backbone, tmp_path, monkeypatch, capsys):
     def measure(*arguments, **options):
         calls.append(1)
@@ -271,6 +239,7 @@ def test_ctrl_c_keeps_what_is_done_and_tries_the_rest_again(splits, backbone, tm
     assert trials.count_done(study) == 4 and study.trials[3].params == interrupted
 
 
+@pytest.mark.training
 def test_seconds_end_the_search(splits, backbone):
     started = []
 
@@ -349,6 +318,7 @@ needs_torch = pytest.mark.skipif(
 )
 
 
+@pytest.mark.training
 @needs_torch
 def test_a_gaussian_process(splits, backbone):
     study = tuning.search(splits, backbone, SMALL, "gp", n_trials=14, storage="memory", epochs=1)
@@ -389,6 +359,7 @@ def test_a_gaussian_process_goes_on_and_looks_where_it_was_good(tmp_path):
     assert then < 0.5 * np.median([trial.value for trial in by_luck[10:]])
 
 
+@pytest.mark.training
 def test_a_study_of_another_search_is_an_error(splits, backbone, tmp_path):
     options = dict(n_trials=1, storage=str(tmp_path / "a.journal"), study="mine", epochs=1)
     tuning.search(splits, backbone, SMALL, **options)
@@ -400,6 +371,7 @@ def test_a_study_of_another_search_is_an_error(splits, backbone, tmp_path):
         tuning.search(Splits(splits.validation, splits.train, splits.test), backbone, SMALL, **options)
 
 
+@pytest.mark.training
 def test_less_time_than_a_trial_takes_is_told_after_the_probe(splits, backbone, monkeypatch):
     monkeypatch.setattr(trials, "_run", lambda *arguments: pytest.fail("a trial ran"))
     with pytest.raises(ValueError, match=r"One trial takes about .* s here, and seconds=1e-06 is less"):
@@ -422,6 +394,7 @@ def test_a_torn_line_at_the_end_of_a_journal_is_taken_away(tmp_path):
 # Pictures
 
 
+@pytest.mark.training
 def test_pictures(splits, backbone):
     study = tuning.search(
         splits, backbone, SMALL | {"dropout": (0.0, 0.5)}, "random", "median", 16, storage="memory", epochs=2
@@ -622,6 +595,7 @@ def wait_until(look, good, seconds=60):
     return found
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_a_search_in_a_database_goes_on(kind, splits, backbone, tmp_path):
     with a_storage(kind, tmp_path) as where:
@@ -640,6 +614,7 @@ def test_a_search_in_a_database_goes_on(kind, splits, backbone, tmp_path):
 # The command line
 
 
+@pytest.mark.training
 def test_tune_works_on_one_study_and_goes_on(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("settings.ini").write_text("[tlcourse]\nbackbone = VGG16\nimage_size = 32\ndataset = digits\n")
