@@ -70,7 +70,7 @@ def test_other_models_keep_their_steps():
     assert np.isfinite(other.evaluate(PIXELS, LABELS, verbose=0)).all()
 
 
-def test_fine_tuning_leaves_no_variables_behind():
+def test_fine_tuning_leaves_no_variables_behind(thin):
     from tlcourse import backbones, data, demo, fine_tuning
 
     splits = demo.few_images(data.load("textures"), 2, 0)
@@ -80,6 +80,7 @@ def test_fine_tuning_leaves_no_variables_behind():
         model = fine_tuning.build_classifier(backbone, splits.train.class_names)
         phases = [fine_tuning.Phase("head", 1, 1e-2), fine_tuning.Phase("block5", 1, 1e-4)]
         fine_tuning.fine_tune(model, splits, phases)
+        fine_tuning.find_learning_rate(model, splits, phases[1], steps=10)
 
     train()
     before = resources()

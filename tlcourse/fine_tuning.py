@@ -29,7 +29,7 @@ from .optimizers import OPTIMIZERS, SCHEDULES, learning_rate_schedule, make_opti
 from .precision import choose_precision, computing_in, trains_faster_in_bfloat16
 from .splitting import Splits
 from .texts import text
-from .training_run import TrainingRun
+from .training_run import TrainingRun, forget_steps
 
 if TYPE_CHECKING:
     import keras
@@ -734,6 +734,7 @@ def find_learning_rate(
             verbose=0,
             callbacks=[Grow()],
         )
+        forget_steps(trained)
     finally:
         for variable, value in zip(model.variables, kept):
             variable.assign(value)
