@@ -18,6 +18,8 @@ ORDER = [
     "image_files",
     "batch_order",
     "image_data",
+    "class_names",
+    "conversion",
     "textures",
     "charts",
     "tones",

@@ -20,6 +20,7 @@ import optuna
 import pytest
 
 from tlcourse import backbones, cli, data, fine_tuning, splitting, trials, tuning
+from tlcourse.image_data import ImageData
 from tlcourse.search_space import combinations, discretised, parse_space
 from tlcourse.splitting import Splits
 
@@ -146,7 +147,10 @@ def test_the_best_trial_becomes_a_model(splits, backbone, tmp_path):
 
 @pytest.mark.training
 def test_the_test_part_is_never_looked_at(splits, backbone):
-    class Untouchable:
+    class Untouchable(ImageData):
+        def __init__(self):
+            "It has nothing"
+
         def __getattr__(self, name):
             raise AssertionError(f"the test part was asked for its {name}")
 

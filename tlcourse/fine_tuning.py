@@ -21,6 +21,7 @@ import pandas as pd
 
 from .backbones import BACKBONES, Backbone, build
 from .batch_order import BatchOrder
+from .class_names import check_class_names, class_names_layer, in_order_of
 from .devices import equal_shards, whole_weight
 from .feature_cache import digest
 from .features import augmentation, feature_dataset, features_of, image_digest
@@ -53,7 +54,7 @@ def build_classifier(
     dropout: float = 0.2,  # share of the features that a training step leaves out, before the last layer
     seed: int = 0,  # decides the head's first weights and the dropout
 ) -> "keras.Model":  # RGB pixels from 0 to 255, (n, image_size, image_size, 3), to probabilities, (n, classes)
-    """A plain Keras model: preprocessing, the backbone's layers, a new head
+    """A plain Keras model: preprocessing, the backbone's layers, a new head; the name of a layer has the class names
 
     `keras.models.load_model` opens what its `save` writes. Raises `ValueError` for one class only, a name twice, an
     unknown head.
@@ -76,6 +77,7 @@ def build_classifier(
             256, activation="relu", kernel_initializer=keras.initializers.HeNormal(seed), name="head_hidden"
         )(x)
     x = keras.layers.Dropout(dropout, seed=seed, name="head_dropout")(x)
+    x = class_names_layer(class_names)(x)
     # a head that starts at zero gives every class the same probability, and no random direction to unlearn
     initializer = "zeros" if head == "gap" else keras.initializers.GlorotUniform(seed)
     probabilities = keras.layers.Dense(
@@ -342,7 +344,7 @@ def fine_tune(
         _ready_to_save(model, history.params["phases"][-1].optimizer)
         history.set_model(model)
         return history
-    _check(model, splits)
+    splits = _checked(model, splits)
     if phases is None:
         if recipe not in RECIPES:
             raise ValueError(f"Expected recipe to be one of {', '.join(RECIPES)}; {recipe!r} came.")
@@ -442,21 +444,23 @@ def fine_tune(
     return history
 
 # %% ../nbs/lessons/07_fine_tuning.ipynb #code-check
-def _check(model, splits):
-    if model.output_shape[-1] != len(splits.train.class_names):
-        raise ValueError(
-            f"Expected a model with one output for each of the {len(splits.train.class_names)} classes; this one has "
-            f"{model.output_shape[-1]}. "
-            "Build it with build_classifier(backbone, splits.train.class_names)."
+def _checked(model, splits):
+    "The splits, their classes numbered as the outputs of the model are"
+    if not isinstance(splits, Splits):
+        raise TypeError(
+            "Expected splits: splitting.split(data) makes them, and Splits(train, validation, test) takes parts that "
+            f"you have; {type(splits).__name__} came."
         )
     for name in ("train", "validation"):
         if not len(splits.parts[name]):
             raise ValueError(f"Expected images in the {name} part; it has none.")
-    if splits.train.class_names != splits.validation.class_names:
+        check_class_names(model, splits.parts[name].class_names, f"the {name} part")
+    if sorted(splits.train.class_names) != sorted(splits.validation.class_names):
         raise ValueError(
             f"Expected the same classes in both parts; {splits.train.class_names} and {splits.validation.class_names} "
             "came."
         )
+    return replace(splits, **{name: in_order_of(model, splits.parts[name]) for name in ("train", "validation")})
 
 
 def _class_weights(class_weight, data):
@@ -696,7 +700,7 @@ def find_learning_rate(
             f"Expected 0 < lowest < highest and 10 steps or more; lowest={lowest}, highest={highest}, steps={steps} "
             "came."
         )
-    _check(model, splits)
+    splits = _checked(model, splits)
     layer = boundary(model, phase.train)
     kept = [variable.numpy() for variable in model.variables]
     trainable = {one.name: one.trainable for one in model.layers}

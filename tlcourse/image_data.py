@@ -160,8 +160,8 @@ class ImageData:
 
     def to_dataset(
         self,
-        # height and width to resize to, in pixels; as they are by default, which needs an array
-        image_size: int | None = None,
+        # to resize to, in pixels: one number, or height and width; as they are by default, which needs an array
+        image_size: int | tuple[int, int] | None = None,
         batch_size: int = 32,  # images a batch
         shuffle: bool = False,  # draw a new order each epoch
         seed: int = 0,  # decides the orders
@@ -181,13 +181,14 @@ class ImageData:
                 "none came."
             )
         labels = tf.constant(self.labels)
+        size = None if image_size is None else tuple(map(int, np.broadcast_to(image_size, 2)))
 
         def load(rows, read, shape):
             "One image for one row, many for many"
             images = tf.numpy_function(read, [rows], tf.uint8)
             images.set_shape(shape)
-            if image_size is not None and images.shape[-3:-1] != (image_size, image_size):
-                images = tf.image.resize(images, (image_size, image_size), antialias=True)
+            if size is not None and images.shape[-3:-1] != size:
+                images = tf.image.resize(images, size, antialias=True)
             return tf.cast(images, tf.float32), tf.gather(labels, rows)
 
         order = order or BatchOrder(len(self), batch_size, shuffle, seed)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from .conversion import as_image_data
 from .image_data import ImageData
 
 # %% ../nbs/lessons/04_splitting_and_scaling.ipynb #code-splits
@@ -18,10 +19,15 @@ from .image_data import ImageData
 class Splits:
     "Three parts of a data set, and how they were made: `train`, `validation`, `test`"
 
-    train: ImageData  # fits the weights
+    train: ImageData  # fits the weights; each part may also be anything else that `as_image_data` takes
     validation: ImageData  # chooses between fits
     test: ImageData  # looked at once, at the end
     how: str = "by hand"  # the rule that made them
+
+    def __post_init__(self):
+        names = getattr(self.train, "class_names", None)
+        for name in ("train", "validation", "test"):
+            object.__setattr__(self, name, as_image_data(getattr(self, name), names, name))
 
     @property
     def parts(self) -> dict:  # the three parts by name
