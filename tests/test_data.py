@@ -130,7 +130,7 @@ def test_unreadable_files_are_named_in_one_warning_and_left_where_they_are(tmp_p
 def test_check_false_decodes_nothing(tmp_path, monkeypatch):
     folder = put(tmp_path / "photos", "a/1.png", "b/1.png")
     put(folder, "b/bad.jpg", content=b"not an image")
-    monkeypatch.setattr(data, "unreadable", lambda files: pytest.fail("decoded"))
+    monkeypatch.setattr(data, "check_files", lambda files: pytest.fail("decoded"))
     assert len(data.from_folder(folder, check=False)) == 3
 
 
