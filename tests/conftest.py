@@ -4,8 +4,8 @@ import pytest
 
 # `make check` leaves out the files whose tests train networks, trace them, or wait for programs that do
 TRAINING = (
-    "augmentation devices exercises feature_cache fine_tuning grading install lab_app lab_run model_selection "
-    "pretraining readme tuning widgets"
+    "augmentation backbones devices exercises feature_cache fine_tuning grading install lab_app lab_run "
+    "model_selection pretraining readme tuning widgets"
 ).split()
 
 
