@@ -301,12 +301,12 @@ def parts_from_folder(
         if part in called
     }
     class_names = sorted({class_name for classes in found.values() for class_name in classes})
-    if len(class_names) < 2:
-        raise ValueError(
-            f"Expected folders of at least two classes in the parts of {path}, such as "
-            f"{path.name}/train/<class>/*.jpg; {_some(class_names) or 'none'} came."
-        )
     try:
+        if len(class_names) < 2:
+            raise ValueError(
+                f"Expected folders of at least two classes in the parts of {path}, such as "
+                f"{path.name}/train/<class>/*.jpg; {_some(class_names) or 'none'} came."
+            )
         return _loaded(path, found, name, check, words)
     finally:
         for message in words:
