@@ -41,8 +41,7 @@ def _is_clutter(name):
     return name.startswith((".", "~$")) or name in _clutter or name.endswith(_clutter_endings)
 
 
-def _natural(path):
-    words = path.as_posix()
+def _natural(words):
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", words)], words
 
 # %% ../nbs/toolkit/08_data.ipynb #code-exporti-part-words-train-train
@@ -70,10 +69,14 @@ def _files_of(folder):
     found = []
     for here, folders, names in os.walk(folder, onerror=stop):
         folders[:] = [name for name in folders if not _is_clutter(name)]
-        paths = [Path(here, name) for name in names if not _is_clutter(name)]
-        # Pipes and devices would block; a link to nothing stays in, to be named among the unreadable ones
-        found += [path for path in paths if path.is_file() or not path.exists()]
-    return sorted(found, key=lambda path: _natural(path.relative_to(folder)))
+        here = Path(here)
+        below = "" if here == folder else here.relative_to(folder).as_posix() + "/"
+        for name in names:
+            path = here / name
+            # Pipes and devices would block; a link to nothing stays in, to be named among the unreadable ones
+            if not _is_clutter(name) and (path.is_file() or not path.exists()):
+                found.append((_natural(below + name), path))
+    return [path for _, path in sorted(found)]
 
 # %% ../nbs/toolkit/08_data.ipynb #code-class-folders
 def _contents(path):
@@ -152,7 +155,7 @@ def _loaded(path, parts, name, check, words):
     names = sorted({class_name for classes in parts.values() for class_name in classes})
     bad = _without_unreadable(path, every, words) if check else {}
     kept = {
-        part: {name: [file for file in classes.get(name, ()) if str(file) not in bad] for name in names}
+        part: {name: [file for file in classes.get(name, ()) if not bad or str(file) not in bad] for name in names}
         for part, classes in parts.items()
     }
     for class_name in names:

@@ -217,7 +217,9 @@ class ImageFiles(Sequence):
     def __getitem__(self, index):
         if isinstance(index, (int, np.integer)):
             return decode(self.paths[index])
-        return ImageFiles(self.paths[index])
+        chosen = ImageFiles(())
+        chosen.paths = self.paths[index]
+        return chosen
 
     def __repr__(self):
         return f"ImageFiles({len(self)} files)"
