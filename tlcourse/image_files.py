@@ -123,8 +123,8 @@ def _read(path):
     with Image.open(path) as image:
         _check_size(image)
         # a 16-bit RGB file opens in mode RGB; only the way its bytes are packed tells, until it is loaded
-        packed = " ".join(str(tile[3]) for tile in getattr(image, "tile", []))
-        mode, deep = image.mode, image.mode[0] in "IF" or ";16" in packed
+        packed = any(";16" in str(tile[3]) for tile in getattr(image, "tile", []))
+        mode, deep = image.mode, image.mode[0] in "IF" or packed
         alpha = "A" in mode.upper().replace("LAB", "") or "transparency" in image.info
         white = _white(image)
         said = _turn(image) if image.format == "TIFF" else 1  # Pillow itself turns a TIFF when it loads it
@@ -195,7 +195,7 @@ def _rgb(image, white):
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 # %% ../nbs/toolkit/02_image_files.ipynb #code-imagefiles
 class ImageFiles(Sequence):
