@@ -1,5 +1,6 @@
 """Data: folders as people have them, names, options, and the rule that TLCOURSE_DATA means no network."""
 
+import json
 import os
 import subprocess
 import sys
@@ -436,3 +437,35 @@ def test_an_empty_class_is_said_where_nothing_is_checked(tmp_path):
     folder = put(tmp_path / "photos", "a/1.png", "b/1.png", "c/.hidden")
     with pytest.warns(UserWarning, match="the folder of class 'c' has no files"):
         assert data.from_folder(folder, check=False).summary()["images"].tolist() == [1, 1, 0]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names of files on Windows do not depend on a locale")
+@pytest.mark.parametrize("locale", [{"LC_ALL": "C"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])
+def test_names_and_their_order_do_not_depend_on_the_locale(tmp_path, locale):
+    names = ["玫瑰/ä2.png", "玫瑰/z1.png", "玫瑰/é10.png", "café/1.png", "a/1.png"]
+    folder = put(tmp_path / "照片", *names)
+    (folder / "settings.ini").write_text("[tlcourse]\n# Übung\nseed = 4\n", encoding="utf-8")
+    script = """if True:
+        import json, sys
+        from tlcourse import data
+        from tlcourse.settings import load_settings
+        images = data.from_folder(sys.argv[1])
+        assert load_settings(sys.argv[1]).seed == 4 and len([image.shape for image in images.images]) == 5
+        print(json.dumps([images.name, images.class_names, images.metadata["file"].tolist()]))"""
+    ran = subprocess.run(
+        [sys.executable, "-c", script, folder], capture_output=True, text=True, env=os.environ | locale, check=True
+    )
+    images = data.from_folder(folder)
+    assert json.loads(ran.stdout) == [images.name, images.class_names, images.metadata["file"].tolist()]
+    assert images.class_names == ["a", "café", "玫瑰"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names of files are always text")
+def test_a_name_that_is_no_text_is_loaded_too(tmp_path):
+    folder = put(tmp_path / "photos", "a/1.png", "b/1.png")
+    os.rename(folder / "a" / "1.png", os.fsencode(folder / "a") + b"/\xff.png")
+    images = data.from_folder(folder)
+    assert images.images[0].shape == (4, 6, 3) and "udcff" in ascii(images.metadata["file"][0])
+    os.rename(folder / "b" / "1.png", os.fsencode(folder / "b") + b"/\xfe.png")
+    with pytest.warns(UserWarning, match="1 of 3 files"):
+        data.from_folder(put(folder, "a/bad.png", content=b"no image"))

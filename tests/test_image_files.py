@@ -234,11 +234,14 @@ def half(tmp_path):
 @pytest.mark.parametrize("module, name", SWITCHES, ids=[name for _, name in SWITCHES])
 @pytest.mark.parametrize("value", [True, 1, None])
 def test_the_switches_of_pillow_change_nothing(half, monkeypatch, module, name, value):
+    damaged.PICTURE.save(half / "a" / "3.png")
     expected = cleaning.scan(half)
     assert sorted(expected.loc[expected["kind"] == "truncated", "file"]) == ["a/2.jpg", "b/1.png"]
     monkeypatch.setattr(module, name, value)
     assert cleaning.scan(half).equals(expected)
     assert len(unreadable(data.from_folder(half, check=False).images.paths)) == 2
+    _, left_out = cleaning.clean(half, expected[expected["kind"] == "exact duplicate"])
+    assert left_out["file"].tolist() == ["a/3.png"]
     assert (decode(half / "a" / "1.png") == np.asarray(damaged.PICTURE)).all()
     assert getattr(module, name) is value  # and they are left as they were
 

@@ -17,7 +17,7 @@ from .data import from_folder, has_parts, parts_from_folder
 from .duplicates import exact_groups, near_groups
 from .image_data import ImageData, draw_grid
 from .image_faults import find_faults, measure, measure_files, read_file
-from .image_files import ImageFiles
+from .image_files import ImageFiles, pillow_as_it_comes
 from .texts import text
 
 if TYPE_CHECKING:
@@ -329,7 +329,7 @@ def _pixels(data, image):
 
     if not isinstance(data.images, ImageFiles):
         return data.images[image].size
-    with Image.open(data.images.paths[image]) as picture:
+    with pillow_as_it_comes(), Image.open(data.images.paths[image]) as picture:
         return picture.width * picture.height
 
 # %% ../nbs/lessons/03_cleaning.ipynb #code-suspect-labels

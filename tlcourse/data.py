@@ -41,6 +41,14 @@ def _is_clutter(name):
     return name.startswith((".", "~$")) or name in _clutter or name.endswith(_clutter_endings)
 
 
+def _as_text(name):
+    "The name of a file as its bytes say it in UTF-8, whatever the locale makes of them"
+    try:
+        return os.fsencode(name).decode("utf-8")
+    except UnicodeError:
+        return name
+
+
 def _natural(words):
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", words)], words
 
@@ -75,7 +83,7 @@ def _files_of(folder):
             path = here / name
             # Pipes and devices would block; a link to nothing stays in, to be named among the unreadable ones
             if not _is_clutter(name) and (path.is_file() or not path.exists()):
-                found.append((_natural(below + name), path))
+                found.append((_natural(_as_text(below + name)), path))
     return [path for _, path in sorted(found)]
 
 # %% ../nbs/toolkit/08_data.ipynb #code-class-folders
@@ -114,7 +122,7 @@ def _checked_folder(path):
     path = Path(path).expanduser().absolute()
     expected = f"Expected {path} to be a folder with one folder of images a class, such as {path.name}/<class>/*.jpg"
     if not path.exists():
-        raise ValueError(f"{expected}; there is no such folder. Check the path: it is read from {Path.cwd()}.")
+        raise ValueError(f"{expected}; there is no such folder. Check the path.")
     if not path.is_dir():
         raise ValueError(f"{expected}; a file came. Pass the folder that contains the folders of the classes.")
     return path, expected
@@ -124,7 +132,7 @@ def _by_class(folders):
     "For each class its files; folders whose names are the same word are one class"
     found = {}
     for class_name, folder in folders:
-        found.setdefault(unicodedata.normalize("NFC", class_name), []).extend(_files_of(folder))
+        found.setdefault(unicodedata.normalize("NFC", _as_text(class_name)), []).extend(_files_of(folder))
     return found
 
 
@@ -174,12 +182,13 @@ def _loaded(path, parts, name, check, words):
     for part, classes in kept.items():
         if len(kept) > 1 and (missing := [class_name for class_name, files in classes.items() if not files]):
             words.append(f"{path}: the part {part!r} has no images of {_some(map(repr, missing))}.")
-    name = name or path.resolve().name
+    name = name or _as_text(path.resolve().name)
     loaded = {}
     for part, classes in kept.items():
         files = [file for of_class in classes.values() for file in of_class]
         labels = np.repeat(np.arange(len(names)), [len(of_class) for of_class in classes.values()])
-        metadata = pd.DataFrame({"file": [file.relative_to(path).as_posix() for file in files], "source": name})
+        below = [_as_text(file.relative_to(path).as_posix()) for file in files]
+        metadata = pd.DataFrame({"file": below, "source": name})
         loaded[part] = ImageData(ImageFiles(files), labels, names, metadata, name)
     return loaded
 
