@@ -244,6 +244,104 @@ def test_the_label_check_answers_mistakes():
         cleaning.suspect_labels(np.zeros(9, int), np.zeros((9, 2)))
 
 
+# Reports that come in any case
+
+
+def features_of(images, seed=0):
+    "Features that tell the classes apart"
+    noise_ = np.random.default_rng(seed).normal(0, 0.3, (len(images), 8))
+    return np.eye(8)[images.labels] * 3 + noise_
+
+
+def test_a_class_too_small_for_the_label_check_is_named_and_the_rest_is_checked():
+    images = with_images(pictures(60), {3: 0})
+    wrong = images.labels.copy()
+    wrong[7] = (wrong[7] + 1) % 3
+    names = ["a", "b", "c", "few"]
+    labels = np.concatenate([wrong, [3] * 4])
+    more = ImageData(np.concatenate([images.images, pictures(64).images[60:]]), labels, names)
+    features = features_of(ImageData(more.images, np.concatenate([images.labels, [3] * 4]), names))
+    report = cleaning.scan(more, features=features)
+    assert report.loc[report["kind"] == "low information", "image"].tolist() == [3]
+    assert report.loc[report["kind"] == "suspect label", "image"].tolist() == [7]
+    (skipped,) = report[report["kind"] == "not checked"].itertuples()
+    assert report.loc[skipped.Index, "class"] == "few" and skipped.reason == "labels: 4 images, and 5 are needed"
+    assert pd.isna(skipped.image) and "folds" not in skipped.reason
+    assert cleaning.draw_findings(more, report).get_suptitle() and len(cleaning.clean(more, report)[0]) == 63
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_features_that_are_no_numbers_cost_their_images_only(value):
+    images = pictures(60)
+    features = features_of(images)
+    features[11, 2] = value
+    report = cleaning.scan(images, features=features)
+    assert report["kind"].tolist() == ["not checked"] and report["image"].tolist() == [11]
+    features[:, 0] = value
+    report = cleaning.scan(images, features=features)
+    assert report["image"].isna().sum() == 1 and "two classes with 5 images" in report["reason"].iloc[-1]
+
+
+def test_one_class_or_a_check_that_fails_leaves_the_other_findings(monkeypatch):
+    images = with_images(pictures(30), {3: 0})
+    one = ImageData(images.images, [0] * 30, ["a", "b"])
+    report = cleaning.scan(one, features=features_of(one))
+    assert set(report["kind"]) >= {"low information", "class imbalance", "not checked"}
+
+    def fail(*arguments):
+        raise RuntimeError("no memory left")
+
+    for name, what in (("near_groups", "copies"), ("suspect_labels", "labels")):
+        monkeypatch.setattr(cleaning, name, fail)
+        report = cleaning.scan(images, features=features_of(images))
+        assert "low information" in set(report["kind"])
+        assert f"{what} could not be checked: no memory left" in set(report["reason"])
+
+
+def test_mistakes_in_arguments_are_refused_before_anything_is_read(tmp_path, monkeypatch):
+    images = pictures(30)
+    monkeypatch.setattr(cleaning, "measure", lambda pixels: pytest.fail("read"))
+    with pytest.raises(ValueError, match=r"Expected features of shape \(30, d\).*\(29, 8\) came"):
+        cleaning.scan(images, features=features_of(images)[:29])
+    with pytest.raises(ValueError, match="bluur came"):
+        cleaning.scan(images, limits={"bluur": 9})
+
+
+def test_the_parts_of_a_split_may_name_their_classes_in_another_order():
+    images = pictures(60)
+    other = ImageData(images.images, (2 - images.labels), ["c", "b", "a"])
+    splits = splitting.Splits(images.subset(range(0, 20)), images.subset(range(20, 40)), other.subset(range(40, 60)))
+    report = cleaning.scan(splits, features=features_of(images))
+    assert "suspect label" not in set(report["kind"])
+
+
+def test_a_folder_in_parts_is_scanned_as_its_parts(tmp_path):
+    for number, name in enumerate(("train/a/1", "train/b/1", "test/a/1", "test/b/1", "train/c/1")):
+        (tmp_path / f"{name}.png").parent.mkdir(parents=True)
+        Image.fromarray(picture(number % 4 and number)).save(tmp_path / f"{name}.png")
+    Image.fromarray(picture(0)).save(tmp_path / "test" / "a" / "2.png")
+    (tmp_path / "test" / "b" / "bad.png").write_bytes(b"no image")
+    with pytest.warns(UserWarning, match="'test' has no images of 'c'"):
+        report = cleaning.scan(tmp_path)
+    assert report.loc[report["kind"] == "unreadable", ["part", "file"]].to_numpy().tolist() == [
+        ["test", "test/b/bad.png"]
+    ]
+    copies = report[report["kind"] == "exact duplicate"]
+    assert "classes and parts" in set(copies["across"]) and {"train/a/1.png", "test/a/2.png"} <= set(copies["file"])
+    with pytest.warns(UserWarning), pytest.raises(TypeError, match="of parts that others made, clean each by itself"):
+        cleaning.clean(tmp_path, report)
+
+
+def test_a_folder_with_an_empty_class_has_a_report(tmp_path):
+    for name in ("a/1.png", "a/2.png", "b/1.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(picture(len(list(tmp_path.rglob("*.png"))))).save(tmp_path / name)
+    (tmp_path / "c").mkdir()
+    with pytest.warns(UserWarning, match="class 'c' has no files"):
+        report = cleaning.scan(tmp_path)
+    assert report.loc[report["kind"] == "class imbalance", "class"].tolist() == ["c"]
+
+
 # Measures
 
 

@@ -1,15 +1,17 @@
 """Data: folders as people have them, names, options, and the rule that TLCOURSE_DATA means no network."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
-from tlcourse import data
+from tlcourse import data, splitting
 from tlcourse.image_files import ImageFiles
 
 STAND_IN = Path(os.environ.get("TLCOURSE_DATA") or Path(__file__).parents[1] / ".." / "shared" / "datasets")
@@ -130,7 +132,7 @@ def test_unreadable_files_are_named_in_one_warning_and_left_where_they_are(tmp_p
 def test_check_false_decodes_nothing(tmp_path, monkeypatch):
     folder = put(tmp_path / "photos", "a/1.png", "b/1.png")
     put(folder, "b/bad.jpg", content=b"not an image")
-    monkeypatch.setattr(data, "unreadable", lambda files: pytest.fail("decoded"))
+    monkeypatch.setattr(data, "check_files", lambda files: pytest.fail("decoded"))
     assert len(data.from_folder(folder, check=False)) == 3
 
 
@@ -270,3 +272,200 @@ def test_real_photographs_come_from_a_data_folder(monkeypatch, no_network):
     assert flowers.class_names == ["daisy", "dandelion", "roses", "sunflowers", "tulips"]
     assert flowers.summary()["images"].min() > 100
     assert flowers.images[0].dtype == np.uint8 and flowers.images[0].std() > 10
+
+
+# Sets in parts
+
+WORDS = [
+    ("train", "val", "test"),
+    ("Training", "Validation", "Testing"),
+    ("training_set", "dev", "test-set"),
+    ("train", "valid", "TEST"),
+]
+
+
+@pytest.mark.parametrize("words", WORDS, ids="-".join)
+@pytest.mark.parametrize("turned", [False, True], ids=["train/cat", "cat/train"])
+def test_a_set_in_parts_is_read_as_its_parts(tmp_path, words, turned):
+    files = [(part, animal, number) for part in words for animal in ("cat", "dog") for number in range(1, 3)]
+    names = [f"{animal}/{part}/{n}.png" if turned else f"{part}/{animal}/{n}.png" for part, animal, n in files]
+    folder = put(tmp_path / "pets", *names)
+    assert data.has_parts(folder) and not data.has_parts(folder / words[0])
+    with pytest.raises(ValueError, match=r"comes in parts.*which are no classes\. splitting\.splits_from_folder"):
+        data.from_folder(folder)
+    parts = data.parts_from_folder(folder)
+    assert list(parts) == ["train", "validation", "test"]
+    for word, part in zip(words, parts.values(), strict=True):
+        assert part.class_names == ["cat", "dog"] and part.labels.tolist() == [0, 0, 1, 1]
+        assert part.metadata["file"].str.contains(word).all() and part.name == "pets"
+    splits = splitting.splits_from_folder(folder)
+    assert [len(part) for part in splits.parts.values()] == [4, 4, 4] and splits.how == "by folder"
+
+
+def test_a_class_keeps_its_number_in_a_part_that_lacks_it(tmp_path):
+    folder = put(tmp_path / "pets", "train/cat/1.png", "train/dog/1.png", "train/fox/1.png", "test/fox/1.png")
+    put(folder, "test/owl/1.png", "test/cat/1.jpg")
+    put(folder, "train/dog/2.jpg", "test/cat/1.jpg", content=b"not an image")
+    with pytest.warns(UserWarning) as said:
+        parts = data.parts_from_folder(folder)
+    said = "\n".join(str(one.message) for one in said)
+    assert "2 of 7 files cannot be read" in said
+    assert "the part 'train' has no images of 'owl'" in said
+    assert "the part 'test' has no images of 'cat', 'dog'" in said
+    assert parts["train"].class_names == parts["test"].class_names == ["cat", "dog", "fox", "owl"]
+    assert parts["train"].labels.tolist() == [0, 1, 2] and parts["test"].labels.tolist() == [2, 3]
+
+
+@pytest.mark.parametrize("missing", ["validation", "test"])
+def test_a_part_that_is_missing_comes_from_the_training_part(tmp_path, missing):
+    words = {"train": 20, "validation": 3, "test": 3}
+    names = [f"{part}/{name}/{n}.png" for part in words if part != missing for name in "ab" for n in range(words[part])]
+    folder = put(tmp_path / "set", *names)
+    with pytest.warns(UserWarning, match=f"no folder for the {missing} part: 6 of its 40 training images are it"):
+        splits = splitting.splits_from_folder(folder)
+    parts = splits.parts
+    assert np.bincount(parts[missing].labels).tolist() == [3, 3] and len(parts["train"]) == 34
+    files = pd.concat([part.metadata["file"] for part in parts.values()])
+    assert files.is_unique and len(files) == 46 and splits.how == f"by folder, {missing} from train"
+    with pytest.warns(UserWarning):
+        again, other = (splitting.splits_from_folder(folder, seed=seed).parts[missing].metadata for seed in (0, 1))
+    assert again.equals(parts[missing].metadata) and not other.equals(again)
+
+
+def test_what_belongs_to_no_part_is_said(tmp_path):
+    folder = put(tmp_path / "set", *(f"{part}/{name}/1.png" for part in ("train", "val") for name in "ab"))
+    put(folder, "test/1.png", "test/2.png", "extra/c/1.png", "9.png", "train/8.png")
+    put(folder, "labels.csv", "train/notes.txt", content=b"file,label")
+    with pytest.warns(UserWarning) as said:
+        parts = data.parts_from_folder(folder)
+    said = sorted(str(one.message).partition(": ")[2] for one in said)
+    assert len(said) == 4 and list(parts) == ["train", "validation"]
+    assert said[0].startswith("'extra' is no part of the set") and said[1].startswith(
+        "'test' has no folders of classes"
+    )
+    assert all("1 pictures lie beside the folders" in words for words in said[2:])
+    put(tmp_path / "turned", *(f"{name}/{part}/1.png" for part in ("train", "val", "more") for name in "ab"))
+    with pytest.warns(UserWarning, match="more belong to no part"):
+        assert len(data.parts_from_folder(tmp_path / "turned")["train"]) == 2
+    put(tmp_path / "doubled", *(f"{part}/{part}/{name}/1.png" for part in ("train", "val") for name in "ab"))
+    assert data.parts_from_folder(tmp_path / "doubled")["train"].class_names == ["a", "b"]
+
+
+def test_what_comes_in_no_parts_is_refused(tmp_path):
+    put(tmp_path / "classes", "a/1.png", "b/1.png")
+    with pytest.raises(ValueError, match="to come in parts.*a, b came. data.from_folder reads"):
+        data.parts_from_folder(tmp_path / "classes")
+    put(tmp_path / "double", *(f"{part}/{name}/1.png" for part in ("train", "val", "valid") for name in "ab"))
+    with pytest.raises(ValueError, match="one folder for each part .*val, valid came for validation"):
+        data.parts_from_folder(tmp_path / "double")
+    put(tmp_path / "flat", "train/1.png", "test/1.png")
+    for read in (data.parts_from_folder, splitting.splits_from_folder):
+        with pytest.warns(UserWarning), pytest.raises(ValueError, match="at least two classes in the parts"):
+            read(tmp_path / "flat")
+    put(tmp_path / "untrained", *(f"{part}/{name}/1.png" for part in ("val", "test") for name in "ab"))
+    with pytest.raises(ValueError, match="Expected a part to train on.*validation, test came"):
+        splitting.splits_from_folder(tmp_path / "untrained")
+    put(tmp_path / "hole", *(f"{part}/{name}/1.png" for part in ("train", "test") for name in "ab"))
+    put(tmp_path / "hole", "train/c/.hidden", "test/c/.hidden")
+    with pytest.raises(ValueError, match="in 'c', it is empty"):
+        data.parts_from_folder(tmp_path / "hole")
+    with pytest.raises(ValueError, match="there is no such folder"):
+        data.parts_from_folder(tmp_path / "nowhere")
+    assert not data.has_parts(tmp_path / "nowhere") and not data.has_parts(tmp_path / "hole" / "test")
+
+
+def test_a_class_may_be_called_like_one_part(tmp_path):
+    """A train is a vehicle too"""
+    folder = put(tmp_path / "vehicles", "train/1.png", "car/1.png", "plane/1.png", "train/test/1.png")
+    assert data.from_folder(folder).class_names == ["car", "plane", "train"]
+
+
+def test_tune_searches_on_the_parts(tmp_path, monkeypatch):
+    from tlcourse import cli, tuning
+
+    class Enough(Exception):
+        pass
+
+    def search(splits, *arguments, **options):
+        raise Enough(splits.train.class_names, len(splits.train), len(splits.test))
+
+    monkeypatch.setattr(tuning, "search", search)
+    folder = put(
+        tmp_path / "pets", *(f"{part}/{name}/1.png" for part in ("train", "val", "test") for name in ("cat", "dog"))
+    )
+    with pytest.raises(Enough) as caught:
+        cli.main(["tune", "--data", str(folder)])
+    assert caught.value.args == (["cat", "dog"], 2, 2)
+
+
+def test_what_systems_cameras_and_network_drives_leave_is_no_data(tmp_path):
+    folder = put(tmp_path / "photos", "a/1.png", "b/1.png")
+    left = [
+        "$RECYCLE.BIN/S-1/1.png", "System Volume Information/1.png", "@eaDir/a/1.png/SYNOPHOTO_THUMB_M.jpg",
+        "a/@eaDir/1.png/SYNOPHOTO_THUMB_M.jpg", "#recycle/1.png", "#snapshot/1/a/1.png", "lost+found/1.png",
+        "Network Trash Folder/1.png", ".Trashes/501/1.png", ".@__thumb/1.png", "a/ehthumbs.db", "a/Icon\r",
+        "a/Picasa.ini", "a/ZbThumbnail.info", "a/IMG_1.THM", "a/IMG_1.AAE", "a/IMG_1.xmp", "b/1.png.lnk",
+        "b/2.png.part", "b/3.png.crdownload", "b/~$4.png", "b/5.png~", "b/__pycache__/1.png", "b/._1.png", "MISC.CTG",
+    ]  # fmt: skip
+    put(folder, *left)
+    assert data.from_folder(folder).metadata["file"].tolist() == ["a/1.png", "b/1.png"]
+    assert not data.has_parts(folder)
+
+
+def test_pictures_beside_the_class_folders_are_mentioned(tmp_path):
+    folder = put(tmp_path / "photos", "a/1.png", "b/1.png", *(f"beside {number}.JPG" for number in range(40)))
+    put(folder, "labels.csv", "README.md", content=b"words")
+    with pytest.warns(UserWarning, match=r"40 pictures lie beside .* left out: beside 0\.JPG.* and 35 more"):
+        assert len(data.from_folder(folder)) == 2
+
+
+def test_names_that_are_one_word_are_one_class(tmp_path):
+    """A Mac writes é as two characters; with another size of letters it is another folder, and that is said"""
+    composed, two = "caf\u00e9", "cafe\u0301"
+    folder = put(
+        tmp_path / "places", f"train/{composed}/1.png", "train/bar/1.png", f"test/{two}/1.png", "test/bar/1.png"
+    )
+    parts = data.parts_from_folder(folder)
+    assert parts["test"].class_names == parts["train"].class_names == ["bar", composed]
+    assert parts["test"].images[1].shape == (4, 6, 3)
+    put(tmp_path / "twice", "Bar/1.png", "bar/1.png", "pub/1.png")
+    with pytest.warns(UserWarning, match="'Bar', 'bar' are read as different classes; are they the same?"):
+        assert data.from_folder(tmp_path / "twice").class_names == ["Bar", "bar", "pub"]
+
+
+def test_an_empty_class_is_said_where_nothing_is_checked(tmp_path):
+    folder = put(tmp_path / "photos", "a/1.png", "b/1.png", "c/.hidden")
+    with pytest.warns(UserWarning, match="the folder of class 'c' has no files"):
+        assert data.from_folder(folder, check=False).summary()["images"].tolist() == [1, 1, 0]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names of files on Windows do not depend on a locale")
+@pytest.mark.parametrize("locale", [{"LC_ALL": "C"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])
+def test_names_and_their_order_do_not_depend_on_the_locale(tmp_path, locale):
+    names = ["玫瑰/ä2.png", "玫瑰/z1.png", "玫瑰/é10.png", "café/1.png", "a/1.png"]
+    folder = put(tmp_path / "照片", *names)
+    (folder / "settings.ini").write_text("[tlcourse]\n# Übung\nseed = 4\n", encoding="utf-8")
+    script = """if True:
+        import json, sys
+        from tlcourse import data
+        from tlcourse.settings import load_settings
+        images = data.from_folder(sys.argv[1])
+        assert load_settings(sys.argv[1]).seed == 4 and len([image.shape for image in images.images]) == 5
+        print(json.dumps([images.name, images.class_names, images.metadata["file"].tolist()]))"""
+    ran = subprocess.run(
+        [sys.executable, "-c", script, folder], capture_output=True, text=True, env=os.environ | locale, check=True
+    )
+    images = data.from_folder(folder)
+    assert json.loads(ran.stdout) == [images.name, images.class_names, images.metadata["file"].tolist()]
+    assert images.class_names == ["a", "café", "玫瑰"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names of files are always text")
+def test_a_name_that_is_no_text_is_loaded_too(tmp_path):
+    folder = put(tmp_path / "photos", "a/1.png", "b/1.png")
+    os.rename(folder / "a" / "1.png", os.fsencode(folder / "a") + b"/\xff.png")
+    images = data.from_folder(folder)
+    assert images.images[0].shape == (4, 6, 3) and "udcff" in ascii(images.metadata["file"][0])
+    os.rename(folder / "b" / "1.png", os.fsencode(folder / "b") + b"/\xfe.png")
+    with pytest.warns(UserWarning, match="1 of 3 files"):
+        data.from_folder(put(folder, "a/bad.png", content=b"no image"))

@@ -74,7 +74,6 @@ READ = {
     "cmyk.jpg": (encoded("JPEG", PICTURE.convert("CMYK"), quality=95), 60),
     "cmyk.tif": (encoded("TIFF", PICTURE.convert("CMYK")), 2),
     "lab.tif": (encoded("TIFF", Image.new("LAB", (64, 48))), None),
-    "float.tif": (encoded("TIFF", PICTURE.convert("F")), None),
     "16 bit.png": (encoded("PNG", deep_picture()), None),
     "sideways.jpg": (encoded("JPEG", SIDEWAYS, exif=EXIF, quality=95), 40),
     "broken exif.jpg": (encoded("JPEG", exif=BROKEN_EXIF, quality=95), 40),
@@ -103,6 +102,8 @@ REPORTED = {
     "no width.png": (png(0, 48), ""),
     "broken palette.gif": (animated()[:30] + b"\xff" * 40, ""),
     "vector.svg": (b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', "not an image"),
+    "float.tif": (encoded("TIFF", PICTURE.convert("F")), "which number is white"),
+    "32 bit.tif": (encoded("TIFF", PICTURE.convert("I")), "which number is white"),
     "endless.tif": (b"II*\0\x08\0\0\0" + b"\x01\0\0\x01\x04\0\x01\0\0\0\xff\xff\xff\xff" + b"\x08\0\0\0", ""),
 }
 for tenth in range(1, 10):
@@ -151,7 +152,7 @@ def test_the_corpus_is_large_enough():
 
 
 def test_each_file_is_read_or_reported_with_the_reason(corpus, report):
-    unread = report[report["kind"].isin(["unreadable", "truncated"])].set_index("file")["reason"]
+    unread = report[report["kind"].isin(["unreadable", "truncated", "unknown scale"])].set_index("file")["reason"]
     expected = {f"hostile/{name}": words for name, (_, words) in REPORTED.items()}
     expected |= {"hostile/loop.jpg": "", "hostile/gone.jpg": ""}
     if not os.access(corpus / "hostile" / "secret.jpg", os.R_OK):  # root may read everything
@@ -181,7 +182,8 @@ def test_what_files_are_is_said(report):
         "no extension": "wrong extension",
         "cmyk.jpg": "CMYK",
         "16 bit.png": "16 bit",
-        "float.tif": "16 bit",
+        "float.tif": "unknown scale",
+        "32 bit.tif": "unknown scale",
         "grey and alpha.png": "alpha",
         "palette with transparency.png": "alpha",
         "sideways.jpg": "rotated by EXIF",
@@ -203,7 +205,7 @@ def test_links_folders_and_pipes(report):
 def test_the_scan_and_cleaning_change_nothing(corpus, report):
     before = tree(corpus)
     cleaning.draw_findings(corpus, cleaning.scan(corpus), per_kind=2)
-    kept, left_out = cleaning.clean(corpus, report, kinds=("unreadable", "truncated"))
+    kept, left_out = cleaning.clean(corpus, report, kinds=("unreadable", "truncated", "unknown scale"))
     assert tree(corpus) == before
     assert len(kept) + len(left_out) == len(data.from_folder(corpus, check=False))
     assert not unreadable(kept.images.paths)

@@ -167,23 +167,24 @@ def _tune(arguments):
     from pathlib import Path
 
     from tlcourse import backbones, data, splitting, tuning
-    from tlcourse.settings import load_settings
+    from tlcourse.settings import load_settings, read_text
 
     settings = load_settings()
     space = None
     if arguments.space:
         try:
-            space = json.loads(Path(arguments.space).read_text(encoding="utf-8"))
+            space = json.loads(read_text(arguments.space))
         except ValueError as error:
             raise ValueError(
                 f"Expected a JSON object in {arguments.space}; it cannot be read as one: {error}"
             ) from None
-    images = (
-        data.from_folder(arguments.data)
-        if arguments.data and Path(arguments.data).is_dir()
-        else data.load(arguments.data)
-    )
-    splits = splitting.split(images, how="group" if "group" in images.metadata else "stratified", seed=settings.seed)
+    if arguments.data and data.has_parts(arguments.data):
+        splits = splitting.splits_from_folder(arguments.data, seed=settings.seed)
+    else:
+        on_disk = arguments.data and Path(arguments.data).is_dir()
+        images = (data.from_folder if on_disk else data.load)(arguments.data)
+        how = "group" if "group" in images.metadata else "stratified"
+        splits = splitting.split(images, how=how, seed=settings.seed)
     backbone = backbones.load_backbone(weights=settings.weights, image_size=settings.image_size)
     study = tuning.search(
         splits,

@@ -74,7 +74,7 @@ def features_of(
 
     def function_in(precision):
         if precision not in prepared:
-            prepared[precision] = inference_function(make_trunk(fold, precision))
+            prepared[precision] = inference_function(_computing_in(precision, make_trunk(fold, precision)))
         return prepared[precision]
 
     question = " ".join(str(part) for part in (*identity, "folded" if fold else "")).strip()
@@ -103,10 +103,17 @@ def features_of(
         )
     )
     return cached(
-        digest("features 2", identity, weights, image_digest(data), precision, bool(fold), how),
+        digest("features 3", identity, weights, image_digest(data), precision, bool(fold), how),
         compute,
         views * len(data),
     )
+
+
+def _computing_in(precision, trunk):
+    "The trunk, or a copy of it where its layers compute in another precision than the one that the entry is kept under"
+    others = {"float16", "bfloat16"} - {precision}
+    alike = not any(layer.compute_dtype in others for layer in trunk.layers)
+    return trunk if alike else frozen_copy(trunk, fold=False, precision=precision)
 
 
 def augmentation(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .backbones import keras_as_it_comes
 from .precision import rounded_layers
 
 if TYPE_CHECKING:
@@ -76,8 +77,9 @@ def frozen_copy(
 ) -> "keras.Model":  # a new model for inference
     """A model that gives what `model` gives in inference mode, to the rounding of its precision
 
-    Some layers compute in float32 in any case: see `rounded_layers`. Layers keep their names. Raises `ValueError` for a
-    model that is not functional.
+    Some layers compute in float32 in any case: see `rounded_layers`. Neither the number types of the layers of `model`
+    nor those that Keras is set to count. Layers keep their names. Raises `ValueError` for a model that is not
+    functional.
     """
     import keras
 
@@ -98,12 +100,15 @@ def frozen_copy(
             config["kernel_initializer"] = "zeros"  # random numbers would be drawn only to be overwritten
         if layer.name in rounded:
             config["dtype"] = precision
+        elif "dtype" in config and not isinstance(layer, keras.layers.InputLayer):
+            config["dtype"] = "float32"
         return type(layer).from_config(config)
 
     def call(layer, *args, **kwargs):
         return args[0] if layer.name in pairs else layer(*args, **kwargs)
 
-    folded = keras.models.clone_model(model, clone_function=clone, call_function=call)
+    with keras_as_it_comes():
+        folded = keras.models.clone_model(model, clone_function=clone, call_function=call)
     for layer in folded.layers:
         if layer.name not in carriers and layer.weights:
             layer.set_weights(model.get_layer(layer.name).get_weights())
@@ -111,8 +116,9 @@ def frozen_copy(
         folded.get_layer(below.name).set_weights(_folded_weights(below, model.get_layer(name)))
     if preprocess is None:
         return folded
-    inputs = keras.Input(model.input_shape[1:])
-    return keras.Model(inputs, folded(preprocess(inputs)))
+    with keras_as_it_comes():
+        inputs = keras.Input(model.input_shape[1:])
+        return keras.Model(inputs, folded(preprocess(inputs)))
 
 
 def _folded_weights(below, batch_norm):

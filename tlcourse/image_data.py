@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 # %% ../nbs/toolkit/04_image_data.ipynb #code-checked-images
+ROUNDING = 0.5  # grey levels beside the range that are nothing but rounding
+BLACK = 2  # a set that was divided by 255 ends at 1, and a little above it where it was resized after that
+
+
 def _checked_images(images):
     images = np.asarray(images)
     if images.ndim == 3:
@@ -30,14 +34,20 @@ def _checked_images(images):
             f"Expected images of shape (n, height, width, 3), or (n, height, width) for grey; {images.shape} came. "
             "Images of different sizes belong in a folder: data.from_folder(path)."
         )
+    if images.dtype == np.uint16:
+        raise ValueError(
+            "Expected pixels from 0 to 255; uint16 came. If white is 65,535: (images / 257).round().astype('uint8'); "
+            "if it is 255: images.astype('uint8')."
+        )
     if images.dtype != np.uint8:
         low, high = (float(images.min()), float(images.max())) if images.size else (0.0, 255.0)
-        if not (np.issubdtype(images.dtype, np.number) and low >= 0 and 1 < high <= 255):
+        if not (np.issubdtype(images.dtype, np.number) and low > -ROUNDING and BLACK < high < 255 + ROUNDING):
             raise ValueError(
-                f"Expected pixels from 0 to 255; {images.dtype} from {low:g} to {high:g} came. "
-                "Keep the images as they were stored: each backbone scales them itself."
+                f"Expected pixels from 0 to 255; {images.dtype} from {low:.8g} to {high:.8g} came. Keep the images as "
+                "they were stored, for each backbone scales them itself; numpy.clip(images, 0, 255) takes away what "
+                "resizing put beside the range."
             )
-        images = images.round().astype(np.uint8)
+        images = images.clip(0, 255).round().astype(np.uint8)
     return images
 
 

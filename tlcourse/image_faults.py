@@ -15,12 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import ExifTags, Image
+from PIL import Image
 
-from .image_files import decode
+from .image_files import NEARLY_BLACK, UnknownScale, read
 
 # %% ../nbs/toolkit/23_image_faults.ipynb #code-file-kinds
-FILE_KINDS = ("unreadable", "truncated", "wrong extension", "rotated by EXIF", "alpha", "CMYK", "16 bit")
+FILE_KINDS = (
+    "unreadable", "truncated", "unknown scale", "wrong extension", "rotated by EXIF", "alpha", "CMYK", "16 bit"
+)  # fmt: skip
 
 
 def read_file(
@@ -33,37 +35,15 @@ def read_file(
 
 
 def _read(path):
-    header = _header(path)
     try:
-        return decode(path), _header_findings(path, **header) if header else {}
-    except Exception as error:  # noqa: BLE001  a hostile file may break a decoder in any way, and the scan goes on
-        reason = str(error).removeprefix(f"{path}: ") or type(error).__name__
-        return None, {"truncated" if _ends_early(reason) else "unreadable": reason}
+        pixels, facts = read(path)
+    except ValueError as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        unknown = isinstance(error, UnknownScale)
+        return None, {"unknown scale" if unknown else "truncated" if _ends_early(reason) else "unreadable": reason}
+    return pixels, _file_findings(path, pixels, facts)
 
 # %% ../nbs/toolkit/23_image_faults.ipynb #code-header
-def _header(path):
-    try:
-        with Image.open(path) as image:
-            # a 16-bit RGB file opens in mode RGB; only the way its bytes are packed tells
-            packed = " ".join(str(tile[3]) for tile in getattr(image, "tile", []))
-            return dict(
-                file_format=image.format,
-                mode=image.mode,
-                alpha="A" in image.mode.upper().replace("LAB", "") or "transparency" in image.info,
-                deep=image.mode[0] in "IF" or ";16" in packed,
-                turn=_turn(image),
-            )
-    except Exception:  # noqa: BLE001  decode() says what is wrong
-        return None
-
-
-def _turn(image):
-    try:
-        return image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # noqa: BLE001  damaged EXIF data say nothing about how to turn a picture
-        return 1
-
-
 def _ends_early(reason):
     return any(
         words in reason.lower()
@@ -71,25 +51,31 @@ def _ends_early(reason):
     )
 
 
-def _header_findings(path, file_format, mode, alpha, deep, turn):
+def _file_findings(path, pixels, facts):
     # phones store several pictures in one file and call it .jpg: every reader takes it for the JPEG it begins with
     known = Image.registered_extensions().get(Path(path).suffix.lower())
-    alike = {file_format, known} <= {"JPEG", "MPO"}
+    alike = {facts.file_format, known} <= {"JPEG", "MPO"}
     found = {}
-    if known != file_format and not alike:
-        found["wrong extension"] = f"a {file_format} file" + (
+    if known != facts.file_format and not alike:
+        found["wrong extension"] = f"a {facts.file_format} file" + (
             f" named {Path(path).suffix}" if Path(path).suffix else " without an extension"
         )
-    if turn in range(2, 9):
+    if facts.turn in range(2, 9):
         found["rotated by EXIF"] = (
-            f"EXIF orientation {turn}: programs that do not read it see the picture turned or mirrored"
+            f"EXIF orientation {facts.turn}: programs that do not read it see the picture turned or mirrored"
         )
-    if alpha:
-        found["alpha"] = f"mode {mode}, with transparency: what shows through differs from program to program"
-    if mode == "CMYK":
+    if facts.alpha:
+        found["alpha"] = f"mode {facts.mode}, with transparency: what shows through differs from program to program"
+    if facts.mode == "CMYK":
         found["CMYK"] = "four inks instead of three colours"
-    if deep:
-        found["16 bit"] = f"mode {mode}, more than 8 bits a channel: programs that cut off at 255 see white"
+    if facts.deep:
+        brightest = int(pixels.max())
+        found["16 bit"] = f"mode {facts.mode}, more than 8 bits a channel: " + (
+            f"its brightest pixel comes out at level {brightest} of 255, so it looks black; if its camera has fewer "
+            "bits, scale the whole set by them"
+            if brightest < NEARLY_BLACK
+            else "programs that cut off at 255 see white"
+        )
     return found
 
 # %% ../nbs/toolkit/23_image_faults.ipynb #code-working-size

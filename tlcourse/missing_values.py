@@ -6,11 +6,14 @@
 __all__ = ['WAYS', 'ROW_ID', 'fill_missing', 'to_openrefine', 'from_openrefine']
 
 # %% ../nbs/toolkit/25_missing_values.ipynb #code-export
+import io
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from .settings import read_text
 
 # %% ../nbs/toolkit/25_missing_values.ipynb #code-fill-missing
 WAYS = ("drop", "mean", "median", "mode", "knn", "model")
@@ -133,7 +136,10 @@ def from_openrefine(
     Raises `ValueError` where rows are missing, new or double, where a column is gone, or where a column of numbers
     holds something else.
     """
-    edited = pd.read_csv(path, dtype=str, encoding="utf-8-sig", keep_default_na=False, na_values=[""])
+    try:
+        edited = pd.read_csv(io.StringIO(read_text(path), newline=""), dtype=str, keep_default_na=False, na_values=[""])
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise ValueError(f"{path}: expected the table that OpenRefine exports as CSV; {error}") from None
     if ROW_ID not in edited:
         raise ValueError(
             f"{path}: expected the column {ROW_ID!r} that to_openrefine wrote; the columns are "
