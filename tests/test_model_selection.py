@@ -42,8 +42,8 @@ def test_multiply_adds_are_those_of_the_graph(name):
 
 
 def test_a_network_that_cannot_be_measured_is_said_so():
-    spec = backbones.BackboneSpec("NoSuchNetwork", "vgg16", "", {}, "", 0)
-    with pytest.raises(RuntimeError, match="NoSuchNetwork at 32 pixels could not be measured: AttributeError"):
+    spec = backbones.BackboneSpec("NoSuchNetwork", {})
+    with pytest.raises(RuntimeError, match="NoSuchNetwork at 32 pixels could not be measured: ValueError"):
         model_cost._measured_apart(spec, 32, 16, False, True)
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .backbones import BACKBONES, Backbone, build
+from .backbones import BACKBONES, Backbone, build, classifier_name, spec_of
 from .batch_order import BatchOrder
 from .class_names import check_class_names, class_names_layer, in_order_of
 from .devices import equal_shards, whole_weight
@@ -83,7 +83,7 @@ def build_classifier(
     probabilities = keras.layers.Dense(
         len(class_names), activation="softmax", kernel_initializer=initializer, name="head_classes"
     )(x)
-    return keras.Model(pixels, probabilities, name=f"{backbone.name.lower()}_classifier")
+    return keras.Model(pixels, probabilities, name=classifier_name(backbone.spec))
 
 # %% ../nbs/lessons/07_fine_tuning.ipynb #code-phase
 @dataclass(frozen=True)
@@ -222,14 +222,13 @@ def stages(
 
 
 def _spec(model):
-    layers = {layer.name for layer in model.layers}
-    for spec in BACKBONES.values():
-        if layers.issuperset(spec.cut_points.values()):
-            return spec
-    raise ValueError(
-        f"Expected a model from build_classifier on one of {', '.join(BACKBONES)}; the layers of {model.name!r} fit "
-        "none of them."
-    )
+    spec = spec_of(model)
+    if spec is None:
+        raise ValueError(
+            f"Expected a model from build_classifier on one of {', '.join(BACKBONES)}; the layers of {model.name!r} "
+            "fit none of them. backbones.register makes another network of keras.applications known."
+        )
+    return spec
 
 
 def boundary(

@@ -9,7 +9,7 @@ __all__ = ['keras_code_of']
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .backbones import find_spec
+from .backbones import find_spec, preprocessing_module
 
 if TYPE_CHECKING:
     from tlcourse.lab_run import RunSettings
@@ -172,7 +172,7 @@ def _network_code(settings, weights, spec):
     gap = settings.head == "gap"
     return f"""{before}backbone = keras.applications.{spec.name}(include_top=False, weights={given}, input_shape=(size, size, 3))
 inputs = keras.Input((size, size, 3))
-x = keras.applications.{spec.module}.preprocess_input(inputs)
+x = keras.applications.{preprocessing_module(spec)}.preprocess_input(inputs)
 x = backbone(x, training=False)  # BatchNorm keeps the means that it was pretrained with
 x = keras.layers.{"GlobalAveragePooling2D" if gap else "Flatten"}()(x)
 {"" if gap else hidden}x = keras.layers.Dropout(0.2, seed=seed)(x)
