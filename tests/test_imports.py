@@ -45,6 +45,7 @@ ORDER = [
     "checkpoints",
     "progress",
     "training_run",
+    "callbacks",
     "fine_tuning",
     "lab_controller",
     "widget_parts",

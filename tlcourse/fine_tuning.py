@@ -21,6 +21,7 @@ import pandas as pd
 
 from .backbones import BACKBONES, Backbone, build, classifier_name, spec_of
 from .batch_order import BatchOrder
+from .callbacks import across_phases
 from .class_names import check_class_names, class_names_layer, in_order_of
 from .devices import equal_shards, whole_weight
 from .feature_cache import digest
@@ -319,7 +320,8 @@ def fine_tune(
     precision: str = "auto",
     fold: bool | None = None,  # fold the trunk's BatchNorm; None: where there are enough images to pay for it
     progress: bool | None = None,  # show a bar; None: unless nobody is watching
-    # of Keras, in each phase; one that sets `model.stop_training` ends the phase, one that raises the run
+    # of Keras; they see the whole model, and epochs that are numbered through all phases (`across_phases`). One that
+    # sets `model.stop_training` ends the phase, one that raises the run
     callbacks: Sequence = (),
     # several devices, each with an equal share of every batch; None: one
     strategy: "tf.distribute.Strategy | None" = None,
@@ -380,6 +382,7 @@ def fine_tune(
         sum(phase.epochs for phase in phases) * len(order),
         progress,
     )
+    mediators = [across_phases(callback, model) for callback in callbacks]
     trained = None
     for number, (phase, layer) in enumerate(zip(phases, layers)):
         if number < run.phase:
@@ -387,7 +390,8 @@ def fine_tune(
         freeze_below(model, layer, phase.batch_norm)
         short = cached and layer is not None and phase.batch_norm != "everywhere" and not augmenters[number]
         if recompile or short or trained is None:
-            trained = model
+            # a model of its own: an interrupted run leaves nothing of our making in the one that came
+            trained = keras.Model(model.input, model.output)
             if short:
                 cut = model.get_layer(layer).output
                 trained = keras.Model(cut, model.output)
@@ -402,6 +406,8 @@ def fine_tune(
                 STEPS_AT_ONCE if short and phase.train == "head" else 1,
                 cached,
             )
+            if mediators:
+                _ready_to_save(model, phase.optimizer)
 
         def make_train(short=short):
             images = (
@@ -421,6 +427,9 @@ def fine_tune(
             if cached
             else "float32"
         )
+        for mediator in mediators:
+            mediator.epochs_before = sum(earlier.epochs for earlier in phases[:number])
+            mediator.epochs = sum(one.epochs for one in phases)
         with _pulled_back(model, weights, phase.l2_sp), computing_in(computed, trained):
             run.fit(
                 number,
@@ -431,9 +440,11 @@ def fine_tune(
                 phase.epochs,
                 sum(earlier.epochs for earlier in phases[:number]),
                 phase.patience,
-                callbacks,
+                mediators,
                 forget=recompile or number + 1 == len(phases),
             )
+    for mediator in mediators:
+        mediator.finish()
     run.finish(restore_best)
     _ready_to_save(model, phases[-1].optimizer)
     history = keras.callbacks.History()

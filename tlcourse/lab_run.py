@@ -220,9 +220,6 @@ def train(
         if not watcher.history:
             raise
         history, stopped = watcher.history, True
-        model.compile(
-            "adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"]
-        )  # or its file would name an optimizer of the course
     work.report(doing=text("lab: evaluating"), left=None)
     probabilities = evaluate(model, splits.validation).probabilities
     return LabRun(
@@ -246,6 +243,8 @@ def _watcher(work, phases, steps):
 
     class Watcher(keras.callbacks.Callback):
         "Reports steps and epochs, and lets a pause or a stop take hold"
+
+        each_phase = True
 
         def __init__(self):
             super().__init__()

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PRECISIONS', 'GAIN', 'processor', 'imitates_bfloat16', 'gain_of_bfloat16', 'convolution', 'choose_precision',
-           'rounded_layers', 'computing_in', 'trains_faster_in_bfloat16']
+           'rounded_layers', 'computing_in', 'in_float32', 'trains_faster_in_bfloat16']
 
 # %% ../nbs/toolkit/10_precision.ipynb #code-export
 import json
@@ -149,6 +149,21 @@ def computing_in(
     kept = [(layer, layer.dtype_policy) for layer in layers if layer is not model.layers[-1]]
     for layer, _ in kept:
         layer.dtype_policy = "mixed_bfloat16"
+    try:
+        yield
+    finally:
+        for layer, policy in kept:
+            layer.dtype_policy = policy
+
+
+@contextmanager
+def in_float32(
+    model: "keras.Model",  # one that may be training inside `computing_in`
+) -> Iterator:  # a context
+    "While this lasts, a model is what it is without `computing_in`: so it is saved"
+    kept = [(layer, layer.dtype_policy) for layer in model.layers if layer.dtype_policy.name == "mixed_bfloat16"]
+    for layer, _ in kept:
+        layer.dtype_policy = "float32"
     try:
         yield
     finally:

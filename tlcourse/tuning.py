@@ -281,15 +281,14 @@ class Workbench:
         import keras
 
         train, validation = fold
-        best, done = {"loss": math.inf}, 0
+        best = {"loss": math.inf}
 
         class EachEpoch(keras.callbacks.Callback):
             def on_epoch_end(self, epoch, logs=None):
-                nonlocal best, done
-                best = _better(best, logs, done)
-                done += 1  # `epoch` begins anew with each phase
+                nonlocal best
+                best = _better(best, logs, epoch)
                 if report:
-                    report(done, best)
+                    report(epoch + 1, best)
 
         model = build(self.backbone, self.class_names, settings, seed)
         phases = phases_of(settings, list(stages(model)), epochs)
