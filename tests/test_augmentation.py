@@ -482,7 +482,7 @@ def test_shear_range_counts_degrees():
         (lambda: augment_sounds(sine(500), ["time mask"]), "'time mask' came. 'time mask' is for pictures"),
         (lambda: augment_sounds(sine(500), {"pitch": 40}), "'pitch' above 0 and up to 12 .semitones"),
         (lambda: shift(leaning(0), "rain"), "one of occlusion, light, fog; 'rain' came"),
-        (lambda: shift(leaning(0), "fog", 2), "a severity from 0 to 1; 2 came"),
+        (lambda: shift(leaning(0), "fog", 2), "severity to be a number from 0 to 1 or None; 2 came"),
     ],
 )  # fmt: skip
 def test_an_error_says_what_came_and_what_to_do(call, expected):

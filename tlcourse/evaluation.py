@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from .arguments import takes_numbers
 from .image_data import ImageData, blank_figure, draw_grid
 from .inference import inference_function, run_over
 from .texts import text
@@ -82,6 +83,7 @@ class Evaluation:
         )
         return table[self.predicted != self.data.labels].sort_values("confidence", ascending=False, kind="stable")
 
+    @takes_numbers()
     def draw_mistakes(
         self,
         count: int = 8,  # how many of the most confident mistakes
@@ -139,6 +141,7 @@ class Evaluation:
         )
 
 # %% ../nbs/toolkit/16_evaluation.ipynb #code-evaluate
+@takes_numbers()
 def evaluate(
     model: "keras.Model",  # RGB pixels from 0 to 255 to class probabilities, as from build_classifier
     data: ImageData,  # the images to test on

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .arguments import takes_numbers
 from .image_data import ImageData
 from .precision import GAIN, PRECISIONS, gain_of_bfloat16
 
@@ -32,6 +33,7 @@ def inference_function(
     ).get_concrete_function()
 
 
+@takes_numbers()
 def images_at_a_time(
     image_size: int,  # height and width, in pixels
 ) -> int:  # from 16 to 64
@@ -39,6 +41,7 @@ def images_at_a_time(
     return min(64, max(16, 2**20 // image_size**2))
 
 
+@takes_numbers()
 def stream(
     function: "tf.types.experimental.ConcreteFunction",  # from inference_function
     data: ImageData,  # the images; resized to what the function takes
@@ -51,6 +54,7 @@ def stream(
         yield function(pixels if augment is None else augment(pixels)).numpy()
 
 
+@takes_numbers()
 def run_over(
     function: "tf.types.experimental.ConcreteFunction",  # from inference_function
     data: ImageData,  # the images; resized to what the function takes
