@@ -112,6 +112,8 @@ def _unread(word, name):
 
 def _moments(values, name):
     "Dates, periods or durations of Python and pandas"
+    own = {np.datetime64: pd.Timestamp, np.timedelta64: pd.Timedelta}
+    values = [own.get(type(value), lambda same: same)(value) for value in values]
     if all(isinstance(value, timedelta) for value in values):
         return pd.to_timedelta(pd.Series(values))
     if all(isinstance(value, pd.Period) for value in values):
