@@ -95,9 +95,7 @@ def complete(
 ) -> dict:  # all of them
     """Settings with the defaults of what they leave out; `ValueError` for an unknown name or a value that it does not
     take"""
-    given = {
-        name: value if name == "cut" else value_of(name, value, PARAMETERS) for name, value in settings.items()
-    }
+    given = {name: value if name == "cut" else value_of(name, value, PARAMETERS) for name, value in settings.items()}
     return {name: parameter.default for name, parameter in PARAMETERS.items()} | given
 
 
