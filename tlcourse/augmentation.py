@@ -172,13 +172,19 @@ def augmenter_code(
     )
 
 # %% ../nbs/lessons/06_augmentation.ipynb #code-layers
+def _chosen(transforms):
+    "The strength that is given for each transform, None for the default"
+    if isinstance(transforms, (str, dict)):
+        return dict(transforms) if isinstance(transforms, dict) else {transforms: None}
+    names = list(transforms)
+    if len(once := dict.fromkeys(names)) < len(names):
+        raise ValueError(f"Expected each transform once; {', '.join(map(str, names))} came.")
+    return once
+
+
 def _checked(transforms, image_size):
     "The strength of each transform, where all are known and can be"
-    chosen = (
-        transforms
-        if isinstance(transforms, dict)
-        else dict.fromkeys([transforms] if isinstance(transforms, str) else transforms)
-    )
+    chosen = _chosen(transforms)
     for name, strength in chosen.items():
         if name in ("mixup", "cutmix"):
             raise ValueError(
@@ -197,11 +203,9 @@ def _checked(transforms, image_size):
                 f"Expected no strength for {name!r}, for which there is nothing to choose; {strength!r} came. Pass "
                 "None."
             )
-        if strength is not None and not 0 < strength <= highest:
-            raise ValueError(
-                f"Expected the strength of {name!r} above 0 and up to {highest} ({TRANSFORMS[name].unit}); "
-                f"{strength!r} came. To leave it out, leave its name out."
-            )
+        if strength is not None:
+            what = f"the strength of {name!r}, {TRANSFORMS[name].unit},"
+            chosen[name] = Number(0, highest, above=True)(strength, what)
         if name == "crop" and image_size is None:
             raise ValueError(
                 "Expected image_size in pixels for 'crop', such as augmenter(['crop'], image_size=64); none came."
@@ -495,11 +499,7 @@ def augment_sounds(
 
 
 def _checked_sound(transforms):
-    chosen = (
-        transforms
-        if isinstance(transforms, dict)
-        else dict.fromkeys([transforms] if isinstance(transforms, str) else transforms)
-    )
+    chosen = _chosen(transforms)
     for name, strength in chosen.items():
         if name not in SOUND_TRANSFORMS:
             raise ValueError(
@@ -507,10 +507,8 @@ def _checked_sound(transforms):
                 + (f" {name!r} is for pictures: make spectrograms first." if name in TRANSFORMS else "")
             )
         _, highest, unit = SOUND_TRANSFORMS[name]
-        if strength is not None and not 0 < strength <= highest:
-            raise ValueError(
-                f"Expected the strength of {name!r} above 0 and up to {highest:g} ({unit}); {strength!r} came."
-            )
+        if strength is not None:
+            chosen[name] = Number(0, highest, above=True)(strength, f"the strength of {name!r}, {unit},")
     return {name: SOUND_TRANSFORMS[name][0] if strength is None else strength for name, strength in chosen.items()}
 
 
