@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from .arguments import COUNT, Number, takes_numbers
 from .data import from_folder
 from .duplicates import exact_groups, near_groups
 from .image_data import ImageData, draw_grid
@@ -54,6 +55,7 @@ LEFT_OUT = (
 FEW = 5  # a class with less than a fifth of the images of the largest one is reported
 
 
+@takes_numbers()
 def scan(
     data,  # ImageData, Splits, or the path of a folder with one folder of images a class
     # features of each image, shape (n, d), part after part: with them labels are checked too
@@ -205,6 +207,7 @@ def _report(found, place):
     return found.fillna({"across": "", "part": ""}).reset_index(drop=True)
 
 # %% ../nbs/lessons/03_cleaning.ipynb #code-draw-findings
+@takes_numbers(per_kind=COUNT)
 def draw_findings(
     data,  # what was scanned: ImageData, Splits, or the path of a folder
     report: pd.DataFrame,  # what `scan` said about it
@@ -303,6 +306,7 @@ def _pixels(data, image):
         return picture.width * picture.height
 
 # %% ../nbs/lessons/03_cleaning.ipynb #code-suspect-labels
+@takes_numbers(folds=Number(2))
 def suspect_labels(
     labels: np.ndarray,  # class numbers, shape (n,)
     features: np.ndarray,  # what a backbone says about each image, shape (n, d)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from .arguments import takes_numbers
 from .batch_order import BatchOrder
 from .image_files import ImageFiles, decode
 from .texts import text
@@ -105,6 +106,7 @@ class ImageData:
             self.images[indices], self.labels[indices], self.class_names, self.metadata.iloc[indices], self.name
         )
 
+    @takes_numbers()
     def sample(
         self,
         per_class: int,  # how many images of each class
@@ -138,6 +140,7 @@ class ImageData:
             index=pd.Index(self.class_names, name="class"),
         )
 
+    @takes_numbers()
     def show(
         self,
         count: int = 16,  # how many images to draw, spread evenly over the classes
@@ -158,6 +161,7 @@ class ImageData:
             columns,
         )
 
+    @takes_numbers()
     def to_dataset(
         self,
         # height and width to resize to, in pixels; as they are by default, which needs an array
@@ -227,6 +231,7 @@ def blank_figure(
     return figure
 
 
+@takes_numbers()
 def draw_grid(
     images: Sequence,  # pixels from 0 to 255, each of shape (height, width, 3)
     titles: Sequence,  # what to write above each image

@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from .arguments import COUNT, takes_numbers
+
 # %% ../nbs/toolkit/02_image_files.ipynb #code-max-pixels-64-000-000
 MAX_PIXELS = (
     64_000_000  # a photograph of 64 megapixels takes 192 MB as RGB; more than that is refused as a decompression bomb
@@ -86,6 +88,7 @@ class ImageFiles(Sequence):
         return f"ImageFiles({len(self)} files)"
 
 # %% ../nbs/toolkit/02_image_files.ipynb #code-unreadable
+@takes_numbers(workers=COUNT)
 def unreadable(
     paths: Sequence,  # paths of files
     workers: int = 4,  # how many files to decode at once; decoding runs outside Python's lock
