@@ -1,4 +1,4 @@
-"""Numbers of any library are as good as Python's wherever the public API takes one; what is none is an error at once."""
+"""Numbers of any library are as good as Python's in the public API; what is none is an error before any work."""
 
 import inspect
 import math

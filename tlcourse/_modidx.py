@@ -23,6 +23,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'tlcourse.augmentation._checked': ('lessons/augmentation.html#_checked', 'tlcourse/augmentation.py'),
                                        'tlcourse.augmentation._checked_sound': ( 'lessons/augmentation.html#_checked_sound',
                                                                                  'tlcourse/augmentation.py'),
+                                       'tlcourse.augmentation._chosen': ('lessons/augmentation.html#_chosen', 'tlcourse/augmentation.py'),
                                        'tlcourse.augmentation._faster': ('lessons/augmentation.html#_faster', 'tlcourse/augmentation.py'),
                                        'tlcourse.augmentation._fitted': ('lessons/augmentation.html#_fitted', 'tlcourse/augmentation.py'),
                                        'tlcourse.augmentation._fogged': ('lessons/augmentation.html#_fogged', 'tlcourse/augmentation.py'),
