@@ -124,7 +124,14 @@ def _anova(features, labels):
 
     varies = np.ptp(features, axis=0) > 0  # f_classif divides by zero for a constant feature
     scores = np.zeros(features.shape[1])
-    scores[varies] = f_classif(features[:, varies], labels)[0]
+    if len(np.unique(labels)) == len(labels):
+        raise ValueError(
+            f"Expected more training images than classes for 'ANOVA F', which compares with the spread within a class; "
+            f"{len(labels)} of {len(labels)} classes came. Add images, or use 'ridge'."
+        )
+    if varies.any():
+        with np.errstate(divide="ignore"):  # where the spread within the classes is zero, the score is infinite
+            scores[varies] = f_classif(features[:, varies], labels)[0]
     return scores
 
 
@@ -133,7 +140,8 @@ def _chi_squared(features, labels):
 
     amounts = features.sum(axis=0) > 0  # chi2 divides by zero for a feature of zeros
     scores = np.zeros(features.shape[1])
-    scores[amounts] = chi2(features[:, amounts], labels)[0]
+    if amounts.any():
+        scores[amounts] = chi2(features[:, amounts], labels)[0]
     return scores
 
 
@@ -142,7 +150,8 @@ def _shared_information(features, labels, seed):
 
     varies = np.ptp(features, axis=0) > 0  # the estimate for a constant feature is that of its rounding
     scores = np.full(features.shape[1], -1.0)
-    scores[varies] = mutual_info_classif(features[:, varies], labels, random_state=seed)
+    if varies.any():
+        scores[varies] = mutual_info_classif(features[:, varies], labels, random_state=seed)
     return scores
 
 
@@ -402,8 +411,8 @@ def measure(
     """Accuracy and processor time against the number of features kept, the choice made by the training rows of each
     fold
 
-    Method "all" is the model on every feature. Raises `ValueError` where a fold has a row on both sides, or as `select`
-    does.
+    Method "all" is the model on every feature. Raises `ValueError` where there are no folds, where one has a row on
+    both sides, or as `select` does.
     """
     features, labels, counts = np.asarray(features), np.asarray(labels), _count.each(counts, "counts")
     if classifier is None:
@@ -412,7 +421,9 @@ def measure(
         from sklearn.preprocessing import StandardScaler
 
         classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-    rows = []
+    folds = list(folds)
+    if not folds:
+        raise ValueError("Expected one fold or more, as StratifiedKFold(5).split gives them; none came.")
     for fold, (train, test) in enumerate(folds):
         if len(shared := np.intersect1d(np.arange(len(features))[train], np.arange(len(features))[test])):
             raise ValueError(
@@ -420,6 +431,12 @@ def measure(
                 f"row {shared[0]}. "
                 "Divide with splitting.split or a splitter of sklearn.model_selection."
             )
+    methods = [methods] if isinstance(methods, str) else list(methods)
+    for method in methods:  # what cannot be is told before the first fold
+        make_selector(method)
+        _checked(features, labels, method, max(counts, default=1))
+    rows = []
+    for fold, (train, test) in enumerate(folds):
         for method, count in [("all", features.shape[1]), *((method, count) for method in methods for count in counts)]:
             started = time.process_time()
             chosen = (
