@@ -5,13 +5,20 @@ import math
 import re
 from decimal import Decimal
 from fractions import Fraction
+from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 from test_public_api import OBJECTS
 
+from tlcourse import tuning
 from tlcourse.arguments import Number, as_number, number_in, takes_numbers
+from tlcourse.feature_selection import CorrelationFilter
+from tlcourse.image_data import ImageData, blank_figure
+from tlcourse.optimizers import make_optimizer
+from tlcourse.splitting import split
 
 # modules whose numbers come from sliders, from settings.ini, from the exercises or from the course itself
 NOT_CALLED = (
@@ -31,16 +38,19 @@ RESULTS = {
     "fine_tuning.RangeTest",
     "search_space.Range",
 }
-# the function looks at these itself: not only a number may come, or scikit-learn wants to see it as it came
+# looked at inside, as not only a number may come, or several, or scikit-learn wants to see it as it came
 INSIDE = {
-    "feature_selection.CorrelationFilter.n_features_to_select",
-    "feature_selection.CorrelationFilter.threshold",
-    "image_data.blank_figure.size",
-    "optimizers.make_optimizer.learning_rate",
-    "splitting.split.sizes",
-    "tuning.Workbench.part",
-    "tuning.search.part",
+    "feature_selection.CorrelationFilter.n_features_to_select": lambda value: CorrelationFilter(
+        n_features_to_select=value
+    ).fit(np.eye(3)),
+    "feature_selection.CorrelationFilter.threshold": lambda value: CorrelationFilter(value).fit(np.eye(3)),
+    "image_data.blank_figure.size": lambda value: blank_figure((value, 3)),
+    "optimizers.make_optimizer.learning_rate": lambda value: make_optimizer("sgd", value),
+    "splitting.split.sizes": lambda value: split(IMAGES, sizes=(value, 0.25, 0.25)),
+    "tuning.Workbench.part": lambda value: tuning.Workbench(None, None, value),
+    "tuning.search.part": lambda value: tuning.search(None, SimpleNamespace(cut_points={}), part=value),
 }
+IMAGES = ImageData(np.zeros((20, 1, 1, 3), np.uint8), np.arange(20) % 2, ["cat", "dog"])
 
 FROM_0, FROM_1, FROM_2 = ((0, 7), (-1, 1.5)), ((1, 7), (0, -1, 1.5)), ((2, 7), (1, 0, -2, 2.5))
 ABOVE_0, AT_LEAST_0 = ((1e-6, 2), (0, -1)), ((0, 0.5, 3), (-0.1,))
@@ -165,7 +175,7 @@ def rule_and_row(full):
 
 def test_the_walk_finds_the_numbers():
     assert len(FOUND) > 150
-    assert INSIDE <= set(FOUND) and RESULTS <= set(OBJECTS)
+    assert INSIDE.keys() <= set(FOUND) and RESULTS <= set(OBJECTS)
     assert not [row for row in ROWS if row not in FOUND and row not in {full.rpartition(".")[2] for full in FOUND}]
 
 
@@ -174,7 +184,7 @@ def test_a_number_has_a_row(full):
     assert full in INSIDE or full in ROWS or full.rpartition(".")[2] in ROWS, f"give {full} a row in ROWS"
 
 
-@pytest.mark.parametrize("full", sorted(set(FOUND) - INSIDE))
+@pytest.mark.parametrize("full", sorted(set(FOUND) - INSIDE.keys()))
 def test_numbers_of_any_library_are_the_same(full):
     _, rule, (good, _) = rule_and_row(full)
     for value in good:
@@ -209,7 +219,7 @@ NO_NUMBERS = (
 )
 
 
-@pytest.mark.parametrize("full", sorted(set(FOUND) - INSIDE))
+@pytest.mark.parametrize("full", sorted(set(FOUND) - INSIDE.keys()))
 def test_what_is_no_number_is_told_before_any_work(full):
     function, rule, (_, bad) = rule_and_row(full)
     name = full.rpartition(".")[2]
@@ -231,6 +241,23 @@ def test_what_is_no_number_is_told_before_any_work(full):
         with pytest.raises(ValueError, match=f"Expected {name} to be .* came"):
             function(**others, **{name: value})
     assert rule.optional == optional and (not optional or rule(None, name) is None)
+
+
+@pytest.mark.parametrize("full", INSIDE)
+def test_what_is_no_number_is_told_inside_too(full):
+    name = full.rpartition(".")[2]
+    for value in (*NO_NUMBERS, -1, math.inf):
+        if not (value is pd.NA and "CorrelationFilter" in full):
+            with pytest.raises(ValueError, match=f"Expected .*{name}.* came"):
+                INSIDE[full](value)
+
+
+def test_numbers_of_any_library_are_the_same_inside_too():
+    assert make_optimizer("sgd", np.float32(0.5)).learning_rate == 0.5
+    assert make_optimizer("sgd", keras.optimizers.schedules.CosineDecay(0.5, 9)).learning_rate == 0.5
+    assert len(split(IMAGES, sizes=np.array([2, 1, 1]) / 4).train) == 10
+    assert CorrelationFilter(np.float32(0.5)).fit(np.eye(3)).support_.sum() == 1
+    assert blank_figure(np.array([2, 3])).get_size_inches().tolist() == [2, 3]
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def features_of(
     """
     if not len(data):
         raise ValueError(f"Expected at least one image; {data.name!r} has none.")
-    if views < 1 or views > 1 and augment is None:
+    if views > 1 and augment is None:
         raise ValueError(
             f"Expected one view, or several and the layer that augments them; views={views}, augment={augment} came."
         )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .arguments import takes_numbers
+from .arguments import POSITIVE, takes_numbers
 from .batch_order import BatchOrder
 from .image_files import ImageFiles, decode
 from .texts import text
@@ -219,6 +219,7 @@ def blank_figure(
     figure: "matplotlib.figure.Figure | None" = None,  # one to make blank; a new one of pyplot by default
 ) -> "matplotlib.figure.Figure":  # the figure
     "A figure to draw into. A thread brings its own, for pyplot is made for the main thread only"
+    size = POSITIVE.each(size, "size", 2)
     if figure is None:
         import matplotlib.pyplot as plt
 

@@ -170,10 +170,11 @@ class Workbench:
                 'Expected part to be "validation" or a number of folds; "test" came. The test part is looked at once, '
                 "when the search is over: evaluate(train_best(study, splits, backbone), splits.test)."
             )
+        part = _part(part)
         for name in ("train", "validation"):
             if not len(splits.parts[name]):
                 raise ValueError(f"Expected images in the {name} part; it has none.")
-        self.splits, self.backbone, self.part, self.epochs = splits, backbone, _part(part), epochs
+        self.splits, self.backbone, self.part, self.epochs = splits, backbone, part, epochs
         self.class_names, self.num_features = splits.train.class_names, backbone.model.output_shape[-1]
         self.trainer = None
         self._features = {}
