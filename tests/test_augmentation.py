@@ -475,19 +475,28 @@ def test_shear_range_counts_degrees():
     [
         (lambda: augmenter(["rotate"]), "names of transforms, of flip.*'rotate' came. Did you mean 'rotation'"),
         (lambda: augmenter(["mixup"]), r"mixes labels too.*Phase\(mix='mixup'\)"),
-        (lambda: augmenter({"rotation": 45}), "'rotation' above 0 and up to 0.5 .full turns either way.; 45 came"),
-        (lambda: augmenter({"zoom": 0}), "0 came. To leave it out, leave its name out"),
+        (lambda: augmenter({"rotation": 45}), "'rotation', full turns either way, to be a number above 0 to 0.5; 45"),
+        (lambda: augmenter({"rotation": float("nan")}), "above 0 to 0.5; nan came"),
+        (lambda: augmenter({"rotation": True}), "above 0 to 0.5; True came"),
+        (lambda: augmenter({"rotation": np.array([0.1, 0.2])}), r"above 0 to 0.5; ndarray of shape \(2,\) came"),
+        (lambda: augmenter(["flip", "zoom", "flip"]), "each transform once; flip, zoom, flip came"),
+        (lambda: augmenter({"zoom": 0}), "a number above 0 to 0.5; 0 came"),
         (lambda: augmenter({"flip": 0.5}), "no strength for 'flip'.*0.5 came. Pass None"),
         (lambda: augmenter(["crop"]), r"image_size in pixels for 'crop', such as augmenter"),
         (lambda: augment_sounds(sine(500), ["time mask"]), "'time mask' came. 'time mask' is for pictures"),
-        (lambda: augment_sounds(sine(500), {"pitch": 40}), "'pitch' above 0 and up to 12 .semitones"),
+        (lambda: augment_sounds(sine(500), {"pitch": 40}), "'pitch', semitones .* above 0 to 12; 40 came"),
         (lambda: shift(leaning(0), "rain"), "one of occlusion, light, fog; 'rain' came"),
-        (lambda: shift(leaning(0), "fog", 2), "a severity from 0 to 1; 2 came"),
+        (lambda: shift(leaning(0), "fog", 2), "severity to be a number from 0 to 1 or None; 2 came"),
     ],
 )  # fmt: skip
 def test_an_error_says_what_came_and_what_to_do(call, expected):
     with pytest.raises(ValueError, match=f"(?s){expected}"):
         call()
+
+
+def test_strengths_of_numpy_are_strengths():
+    plain = augmenter_code({"zoom": 0.25, "crop": 0.5}, 3, 64)
+    assert augmenter_code({"zoom": np.float32(0.25), "crop": np.array(0.5)}, np.int64(3), np.int16(64)) == plain
 
 
 def test_files_are_refused_by_shifts_and_taken_by_copies(folder):

@@ -170,7 +170,7 @@ def test_a_cache_that_cannot_be_written_is_only_a_warning(own_cache, monkeypatch
     assert list(own_cache.iterdir()) == []
 
 
-@pytest.mark.parametrize("arguments", [dict(per_class=0), dict(image_size=16), dict(image_size=64.0), dict(seed=-1)])
+@pytest.mark.parametrize("arguments", [dict(per_class=0), dict(image_size=16), dict(image_size=64.5), dict(seed=-1)])
 def test_arguments_out_of_range_are_refused(arguments):
-    with pytest.raises(ValueError, match=f"Expected {next(iter(arguments))} as a whole number"):
+    with pytest.raises(ValueError, match=f"Expected {next(iter(arguments))} to be a whole number"):
         charts.draw_charts(**arguments)

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tlcourse import backbones, data, feature_cache, fine_tuning
@@ -177,8 +178,116 @@ def test_class_weights_move_the_loss(splits, loaded):
         return model.predict(images_of(splits), verbose=0)[:, 0].mean()
 
     assert share({names[0]: 50.0}) > 1.5 * share(None)
-    with pytest.raises(ValueError, match="from names of classes"):
+    with pytest.raises(ValueError, match="to be names of classes"):
         share({"no such class": 2.0})
+
+
+def test_class_weights_come_in_every_form(splits, loaded):
+    from sklearn.utils.class_weight import compute_class_weight
+
+    splits = Splits(splits.train.subset([0, 0, 0, *range(10)]), splits.validation, splits.test)
+    names, labels = splits.train.class_names, splits.train.labels
+    weights = compute_class_weight("balanced", classes=np.unique(labels), y=labels)
+    forms = [
+        "balanced",
+        weights,
+        weights.tolist(),
+        tuple(weights),
+        pd.Series(weights),
+        pd.Series(weights, names)[::-1],
+        dict(zip(names, weights, strict=True)),
+        dict(enumerate(weights)),
+        {np.int64(number): np.float32(weight) for number, weight in enumerate(weights)},
+    ]
+
+    def trained(class_weight):
+        phases = [Phase("head", 1, 1e-2)]
+        return fine_tuning.fine_tune(classifier(loaded, splits), splits, phases, class_weight=class_weight).history
+
+    for form in forms:
+        found = fine_tuning._class_weights(form, splits.train)
+        np.testing.assert_allclose(found, fine_tuning._class_weights("balanced", splits.train), rtol=1e-6)
+        assert found.dtype == np.float32
+    assert trained(weights) == trained("balanced")
+    partly = fine_tuning._class_weights({names[1]: 2}, splits.train)
+    assert partly.tolist() == [1, 2] + [1] * (len(names) - 2)
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "message"),
+    [
+        ("balance", "'balance' came"),
+        ({0: -1.0}, "the weight of class .* above 0; -1.0 came"),
+        ({0: float("nan")}, "above 0; nan came"),
+        ({0: True}, "above 0; True came"),
+        ({99: 1.0}, "their numbers from 0; 99 came"),
+        ({0.5: 1.0}, "their numbers from 0; 0.5 came"),
+        ({True: 1.0}, "their numbers from 0; True came"),
+        ([1.0, 2.0], "10 numbers, each a number above 0; 2 came"),
+        (np.ones((10, 1)), r"of shape \(10, 1\) came"),
+        (np.array([0.0] + [1.0] * 9), "above 0; "),
+        (np.array([np.inf] + [1.0] * 9), "above 0; "),
+        (2.0, "10 numbers, each a number above 0; 2.0 came"),
+    ],
+)
+def test_class_weights_that_cannot_be_meant(class_weight, message, splits, loaded, monkeypatch):
+    monkeypatch.setattr(fine_tuning, "TrainingRun", lambda *arguments: pytest.fail("a training began"))
+    with pytest.raises(ValueError, match=message):
+        fine_tuning.fine_tune(classifier(loaded, splits), splits, epochs=1, class_weight=class_weight)
+
+
+def test_a_number_that_may_be_a_name_is_refused():
+    from tlcourse.image_data import ImageData
+
+    data = ImageData(np.zeros((2, 1, 1, 3), np.uint8), np.array([0, 1]), ["1", "0"])
+    with pytest.raises(ValueError, match="0 came"):
+        fine_tuning._class_weights({0: 2.0}, data)
+    assert fine_tuning._class_weights({"0": 2.0}, data).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("recipe", fine_tuning.RECIPES)
+def test_the_epochs_of_a_recipe_are_those_in_all(recipe):
+    for count in range(1, 7):
+        names = [f"stage{number}" for number in range(count)]
+        for epochs in (*range(1, 15), np.int64(9), 100):
+            phases = fine_tuning.RECIPES[recipe](names, epochs)
+            assert sum(phase.epochs for phase in phases) == epochs and min(phase.epochs for phase in phases) >= 1
+
+
+@pytest.mark.parametrize("settings", [{"cut": "block5"}, *({"recipe": name} for name in fine_tuning.RECIPES)])
+def test_the_epochs_of_settings_are_those_in_all(settings):
+    from tlcourse import tuning
+
+    for epochs in range(1, 9):
+        phases = tuning.phases_of(settings, ["block4", "block5"], epochs)
+        assert sum(phase.epochs for phase in phases) == epochs
+
+
+def test_a_run_trains_the_epochs_it_was_asked_for(splits, loaded):
+    for recipe in ("top_stage", "lp_ft"):
+        for epochs in (1, 2):
+            model = classifier(loaded, splits)
+            history = fine_tuning.fine_tune(model, splits, recipe=recipe, epochs=epochs, cached=False)
+            assert len(history.history["loss"]) == len(history.epoch) == epochs
+
+
+def test_numbers_of_numpy_train_the_same(splits, loaded):
+    plain = Phase("head", 1, 0.25, "sgd", warmup=0.5, momentum=0.5, patience=3)
+    other = Phase(
+        "head", np.int64(1), np.float32(0.25), "sgd", warmup=np.float16(0.5), momentum=np.array(0.5), patience=3.0
+    )
+    assert other == plain and json.dumps(vars(other)) == json.dumps(vars(plain))
+    histories = [
+        fine_tuning.fine_tune(classifier(loaded, splits), splits, [phase], batch_size=size, seed=seed).history
+        for phase, size, seed in ((plain, 8, 3), (other, np.int32(8), np.int64(3)))
+    ]
+    assert histories[0] == histories[1]
+
+
+@pytest.mark.parametrize("phases", [[], ["head"], {"head": 5}, [None]])
+def test_phases_that_cannot_be_meant(phases, splits, loaded):
+    with pytest.raises(ValueError, match="Expected phases to be"):
+        fine_tuning.fine_tune(classifier(loaded, splits), splits, phases)
 
 
 @pytest.fixture(scope="module")

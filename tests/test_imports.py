@@ -10,6 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "tlcourse"
 ORDER = [
+    "arguments",
     "allocator",
     "settings",
     "texts",
@@ -17,6 +18,7 @@ ORDER = [
     "measuring",
     "image_files",
     "batch_order",
+    "moments",
     "image_data",
     "class_names",
     "conversion",

@@ -188,7 +188,7 @@ def test_settings_that_cannot_be_meant_are_refused_before_the_thread(tmp_path):
         ({"recipe": "magic"}, "recipe to be one of own, feature_extraction"),
         ({"augment": "rain"}, "augment to be one of none"),
         ({"optimizer": "newton"}, "optimizer to be one of"),
-        ({"learning_rate": 0.0}, "learning_rate above 0"),
+        ({"learning_rate": 0.0}, "learning_rate to be a number above 0"),
     ):
         with pytest.raises(ValueError, match=words):
             Session(tmp_path / "runs").start(RunSettings(**vars(SMALL) | changes))

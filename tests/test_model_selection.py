@@ -168,8 +168,8 @@ def test_limits_are_kept(monkeypatch):
     ("arguments", "message"),
     [
         ({"task": "segmentation"}, "'image_classification' or 'object_detection'; 'segmentation' came"),
-        ({"task": "image_classification", "max_latency_ms": 0}, "positive number as the limit of latency_ms"),
-        ({"task": "image_classification", "max_params": float("nan")}, "positive number as the limit of parameters"),
+        ({"task": "image_classification", "max_latency_ms": 0}, "max_latency_ms to be a number above 0"),
+        ({"task": "image_classification", "max_params": float("nan")}, "max_params to be a number above 0"),
     ],
 )
 def test_choosing_says_what_is_wrong(arguments, message):

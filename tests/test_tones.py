@@ -158,9 +158,9 @@ def test_a_part_keeps_sounds_labels_and_metadata_in_step(few):
 @pytest.mark.parametrize(
     ("call", "expected"),
     [
-        (lambda: tones.make_tones(per_class=0), "per_class as a whole number from 1 to 10000; 0 came"),
-        (lambda: tones.make_tones(seed=-1), "seed as a whole number from 0"),
-        (lambda: tones.make_tones(per_class=2.0), "2.0 came"),
+        (lambda: tones.make_tones(per_class=0), "per_class to be a whole number from 1 to 10000; 0 came"),
+        (lambda: tones.make_tones(seed=-1), "seed to be a whole number from 0"),
+        (lambda: tones.make_tones(per_class=2.5), "2.5 came"),
         (lambda: Sounds(np.zeros(9), [0], ["a"], pd.DataFrame()), r"waves of shape \(n, samples\)"),
         (lambda: tones.spectrograms(sounds_of(np.zeros(10))), "at least 64 samples; 10 came"),
     ],

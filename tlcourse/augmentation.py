@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from .arguments import SHARE, Number, takes_numbers
 from .evidence import mean_interval
 from .features import augmentation
 from .image_data import ImageData, draw_grid
@@ -124,6 +125,7 @@ TRANSFORMS = {
 }
 
 # %% ../nbs/lessons/06_augmentation.ipynb #code-augmenter
+@takes_numbers()
 def augmenter(
     # names from `TRANSFORMS`, in order; or a dict from names to strengths, None for the default
     transforms: Sequence | dict,
@@ -144,6 +146,7 @@ def augmenter(
     return keras.Sequential(layers, name="augmenter")
 
 
+@takes_numbers()
 def augmenter_code(
     transforms: Sequence | dict,  # as for `augmenter`
     seed: int = 0,  # as for `augmenter`
@@ -169,13 +172,19 @@ def augmenter_code(
     )
 
 # %% ../nbs/lessons/06_augmentation.ipynb #code-layers
+def _chosen(transforms):
+    "The strength that is given for each transform, None for the default"
+    if isinstance(transforms, (str, dict)):
+        return dict(transforms) if isinstance(transforms, dict) else {transforms: None}
+    names = list(transforms)
+    if len(once := dict.fromkeys(names)) < len(names):
+        raise ValueError(f"Expected each transform once; {', '.join(map(str, names))} came.")
+    return once
+
+
 def _checked(transforms, image_size):
     "The strength of each transform, where all are known and can be"
-    chosen = (
-        transforms
-        if isinstance(transforms, dict)
-        else dict.fromkeys([transforms] if isinstance(transforms, str) else transforms)
-    )
+    chosen = _chosen(transforms)
     for name, strength in chosen.items():
         if name in ("mixup", "cutmix"):
             raise ValueError(
@@ -194,11 +203,9 @@ def _checked(transforms, image_size):
                 f"Expected no strength for {name!r}, for which there is nothing to choose; {strength!r} came. Pass "
                 "None."
             )
-        if strength is not None and not 0 < strength <= highest:
-            raise ValueError(
-                f"Expected the strength of {name!r} above 0 and up to {highest} ({TRANSFORMS[name].unit}); "
-                f"{strength!r} came. To leave it out, leave its name out."
-            )
+        if strength is not None:
+            what = f"the strength of {name!r}, {TRANSFORMS[name].unit},"
+            chosen[name] = Number(0, highest, above=True)(strength, what)
         if name == "crop" and image_size is None:
             raise ValueError(
                 "Expected image_size in pixels for 'crop', such as augmenter(['crop'], image_size=64); none came."
@@ -225,6 +232,7 @@ def _layers(transforms, image_size, seed):
     return [*made, ("clip", "ReLU", dict(max_value=255.0))]
 
 # %% ../nbs/lessons/06_augmentation.ipynb #code-stripe-mask
+@takes_numbers(share=Number(0, 1, above=True))
 def stripe_mask(
     direction: str,  # "time": an upright stripe; "frequency": a level one
     share: float = 0.25,  # greatest width of the stripe, as a share of the side
@@ -270,6 +278,7 @@ def _stripe_mask_class():
     return StripeMask
 
 # %% ../nbs/lessons/06_augmentation.ipynb #code-augmented
+@takes_numbers()
 def augmented(
     data: ImageData,  # the images
     augment: "keras.layers.Layer",  # from `augmenter`, or any layer on pixels from 0 to 255
@@ -293,6 +302,7 @@ def _with_pixels(data, pixels):
 SHIFTS = {"occlusion": 0.3, "light": 0.6, "fog": 0.6}  # name: severity by default, from 0 to 1
 
 
+@takes_numbers(severity=SHARE)
 def shift(
     data: ImageData,  # the images, of one size
     kind: str,  # one of `SHIFTS`
@@ -307,8 +317,6 @@ def shift(
     if kind not in SHIFTS:
         raise ValueError(f"Expected kind to be one of {', '.join(SHIFTS)}; {kind!r} came.")
     severity = SHIFTS[kind] if severity is None else severity
-    if not 0 <= severity <= 1:
-        raise ValueError(f"Expected a severity from 0 to 1; {severity!r} came.")
     if isinstance(data.images, ImageFiles):
         raise ValueError(
             "Expected images of one size in memory; files came. Read them at one size first, such as with "
@@ -355,6 +363,7 @@ def _fitted(features, labels):
     return RidgeClassifier(np.var(features, axis=0).sum() / 2).fit(features, labels)
 
 # %% ../nbs/lessons/06_augmentation.ipynb #code-label-changes
+@takes_numbers()
 def label_changes(
     data: ImageData,  # what to measure on; a few hundred images are enough
     # as for `augmenter`
@@ -458,6 +467,7 @@ SOUND_TRANSFORMS = {  # name: strength by default, greatest strength, what it co
 }
 
 
+@takes_numbers()
 def augment_sounds(
     sounds: Sounds,  # the sounds
     # names from `SOUND_TRANSFORMS`, in order; or a dict from names to strengths, None for the default
@@ -489,11 +499,7 @@ def augment_sounds(
 
 
 def _checked_sound(transforms):
-    chosen = (
-        transforms
-        if isinstance(transforms, dict)
-        else dict.fromkeys([transforms] if isinstance(transforms, str) else transforms)
-    )
+    chosen = _chosen(transforms)
     for name, strength in chosen.items():
         if name not in SOUND_TRANSFORMS:
             raise ValueError(
@@ -501,10 +507,8 @@ def _checked_sound(transforms):
                 + (f" {name!r} is for pictures: make spectrograms first." if name in TRANSFORMS else "")
             )
         _, highest, unit = SOUND_TRANSFORMS[name]
-        if strength is not None and not 0 < strength <= highest:
-            raise ValueError(
-                f"Expected the strength of {name!r} above 0 and up to {highest:g} ({unit}); {strength!r} came."
-            )
+        if strength is not None:
+            chosen[name] = Number(0, highest, above=True)(strength, f"the strength of {name!r}, {unit},")
     return {name: SOUND_TRANSFORMS[name][0] if strength is None else strength for name, strength in chosen.items()}
 
 
@@ -535,6 +539,7 @@ def _faster(wave, rate):
     return np.pad(other, (0, len(wave) - len(other)))
 
 # %% ../nbs/lessons/06_augmentation.ipynb #code-pipelines
+@takes_numbers()
 def old_pipeline(
     folder: str | Path,  # a folder with two folders of images, one a class
     image_size: int = 224,  # height and width, in pixels
@@ -552,6 +557,7 @@ def old_pipeline(
     )
 
 
+@takes_numbers()
 def new_pipeline(
     folder: str | Path,  # as for `old_pipeline`
     image_size: int = 224,  # height and width, in pixels
@@ -609,6 +615,7 @@ class Trial:
         )
 
 
+@takes_numbers()
 def try_transforms(
     data: ImageData,  # the data set
     transforms: Sequence | dict,  # as for `augmenter`
@@ -637,6 +644,7 @@ def try_transforms(
     )
 
 
+@takes_numbers()
 def bench(
     data: ImageData,  # the data set
     image_size: int = 64,  # height and width to show, in pixels

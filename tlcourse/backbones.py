@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from .arguments import takes_numbers
 from .settings import load_settings
 
 if TYPE_CHECKING:
@@ -199,6 +200,7 @@ def find_spec(
     raise ValueError(f"Expected the name of a backbone, one of {', '.join(BACKBONES)}; {name!r} came.{hint}")
 
 
+@takes_numbers()
 def build(
     spec: BackboneSpec,  # the network to build
     image_size: int,  # height and width of its input, in pixels
@@ -410,6 +412,7 @@ def _weights_file(spec, weights):
     )
 
 # %% ../nbs/toolkit/09_backbones.ipynb #code-load-backbone
+@takes_numbers()
 def load_backbone(
     name: str | None = None,  # such as "ResNet50"; the one that the course settings name by default
     # "auto": ImageNet's if on this machine, else the course's; "course", "imagenet", None (random), or a path

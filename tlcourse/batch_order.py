@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .arguments import takes_numbers
+
 if TYPE_CHECKING:
     import tensorflow as tf
 
 # %% ../nbs/toolkit/03_batch_order.ipynb #code-batchorder
+@takes_numbers()
 class BatchOrder:
     """The rows of each batch, epoch by epoch
 

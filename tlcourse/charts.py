@@ -17,6 +17,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
+from .arguments import Number, takes_numbers
 from .image_data import ImageData
 from .settings import cache_folder
 
@@ -432,6 +433,7 @@ def _store(path, arrays):
         )
 
 # %% ../nbs/toolkit/06_charts.ipynb #code-draw-charts
+@takes_numbers(per_class=Number(1, 10_000), image_size=Number(48, 512))
 def draw_charts(
     per_class: int = 60,  # how many charts of each kind
     image_size: int = 96,  # height and width of an image, in pixels
@@ -443,13 +445,6 @@ def draw_charts(
     """
     import matplotlib
 
-    for name, value, low, high in (
-        ("per_class", per_class, 1, 10_000),
-        ("image_size", image_size, 48, 512),
-        ("seed", seed, 0, 2**31 - 1),
-    ):
-        if not isinstance(value, (int, np.integer)) or not low <= value <= high:
-            raise ValueError(f"Expected {name} as a whole number from {low} to {high}; {value!r} came.")
     version = f"v{GENERATOR_VERSION}-matplotlib{matplotlib.__version__}-numpy{np.__version__}"
     path = cache_folder("charts") / f"charts-{per_class}-{image_size}-{seed}-{version}.npz"
     arrays = _cached(path, per_class * len(CHARTS), image_size)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from .arguments import COUNT, Number, takes_numbers
 from .data import from_folder, has_parts, parts_from_folder
 from .duplicates import exact_groups, near_groups
 from .image_data import ImageData, draw_grid
@@ -58,6 +59,7 @@ FEW = 5  # a class with less than a fifth of the images of the largest one is re
 FOLDS = 5  # of the label check, and so the images that a class needs for it
 
 
+@takes_numbers()
 def scan(
     data,  # ImageData, Splits, or the path of a folder with one folder of images a class, in parts or not
     # features of each image, shape (n, d), part after part: with them labels are checked too
@@ -234,6 +236,7 @@ def _label_findings(place, names, features, seed):
     return pd.concat([skipped, _as_findings(suspects.assign(image=rows[suspects["image"]]), names)])
 
 # %% ../nbs/lessons/03_cleaning.ipynb #code-draw-findings
+@takes_numbers(per_kind=COUNT)
 def draw_findings(
     data,  # what was scanned: ImageData, Splits, or the path of a folder
     report: pd.DataFrame,  # what `scan` said about it
@@ -333,6 +336,7 @@ def _pixels(data, image):
         return picture.width * picture.height
 
 # %% ../nbs/lessons/03_cleaning.ipynb #code-suspect-labels
+@takes_numbers(folds=Number(2))
 def suspect_labels(
     labels: np.ndarray,  # class numbers, shape (n,)
     features: np.ndarray,  # what a backbone says about each image, shape (n, d)

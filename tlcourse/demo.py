@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from .arguments import COUNT, takes_numbers
 from .evaluation import Evaluation, evaluate
 from .fine_tuning import Phase, build_classifier, fine_tune
 from .image_data import ImageData
@@ -58,6 +59,7 @@ class Run:
     model: "keras.Model | None" = None  # as training left it
 
 # %% ../nbs/toolkit/41_demo.ipynb #code-few-images
+@takes_numbers()
 def few_images(
     data: ImageData,  # a data set; by place where its metadata has a column "group"
     images_per_class: int,  # training images of each class
@@ -68,6 +70,7 @@ def few_images(
     return Splits(parts.train.sample(images_per_class, seed), parts.validation, parts.test, parts.how)
 
 # %% ../nbs/toolkit/41_demo.ipynb #code-compare
+@takes_numbers()
 def compare(
     backbone_name: str,  # such as "ResNet50"
     splits: Splits,  # from few_images
@@ -130,6 +133,7 @@ def gains(
 STYLES = {"from scratch": ("#D55E00", "s"), "frozen": ("#0072B2", "o"), "fine-tuned": ("#009E73", "^")}
 
 
+@takes_numbers()
 def draw_accuracy(
     table: pd.DataFrame,  # from `results`
     num_classes: int,  # for the line of guessing
@@ -195,6 +199,7 @@ def draw_learning_curves(
     return figure
 
 # %% ../nbs/toolkit/41_demo.ipynb #code-run-2
+@takes_numbers(seeds=COUNT)
 def run(
     seeds: int = 1,  # how many times, each with its own split, sample and first weights
     images_per_class: int = 10,  # training images of each class
@@ -204,12 +209,11 @@ def run(
     """The experiment on the data set of the course settings, with their image size, weights and first seed
 
     Saves `results.csv`, `accuracy.png` and the fine-tuned model of the first seed for each backbone,
-    `<backbone>.keras`. The same seeds on the same machine give the same table. Raises `ValueError` for no seeds.
+    `<backbone>.keras`. The same seeds on the same machine give the same table. Raises `ValueError` for no
+    seeds.
     """
     from tlcourse import data
 
-    if seeds < 1:
-        raise ValueError(f"Expected at least one seed; {seeds} came.")
     settings = load_settings()
     images = data.load()
     runs = []

@@ -8,10 +8,13 @@ __all__ = ['equal_shards', 'whole_weight']
 # %% ../nbs/toolkit/29_devices.ipynb #code-imports
 from typing import TYPE_CHECKING
 
+from .arguments import AMOUNT, COUNT, takes_numbers
+
 if TYPE_CHECKING:
     import tensorflow as tf
 
 # %% ../nbs/toolkit/29_devices.ipynb #code-equal-shards
+@takes_numbers(devices=COUNT, weight=AMOUNT)
 def equal_shards(
     dataset: "tf.data.Dataset",  # batches (inputs, labels)
     devices: int,  # how many
@@ -32,6 +35,7 @@ def equal_shards(
     return dataset.map(fill)
 
 
+@takes_numbers(rows=COUNT, devices=COUNT)
 def whole_weight(
     rows: int,  # in all
     batch_size: int,  # rows in each batch but the last

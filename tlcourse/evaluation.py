@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from .arguments import takes_numbers
 from .class_names import check_class_names, class_names_of
 from .conversion import as_image_data
 from .image_data import ImageData, blank_figure, draw_grid
@@ -89,6 +90,7 @@ class Evaluation:
         )
         return table[self.predicted != self.data.labels].sort_values("confidence", ascending=False, kind="stable")
 
+    @takes_numbers()
     def draw_mistakes(
         self,
         count: int = 8,  # how many of the most confident mistakes
@@ -146,6 +148,7 @@ class Evaluation:
         )
 
 # %% ../nbs/toolkit/16_evaluation.ipynb #code-evaluate
+@takes_numbers()
 def evaluate(
     model: "keras.Model",  # RGB pixels from 0 to 255 to classes, as from build_classifier or made by yourself
     data: ImageData,  # the images to test on, or anything else that `as_image_data` takes

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from .arguments import AMOUNT, ANY, BOUND, POSITIVE, Number, takes_numbers
 from .texts import text
 
 # %% ../nbs/toolkit/54_evidence.ipynb #code-export-dataclass-frozen-true-class
@@ -43,6 +44,10 @@ class Estimate:
         return text("estimate", mean=self.mean, low=self.low, high=self.high)
 
 # %% ../nbs/toolkit/54_evidence.ipynb #code-export-def-mean-interval-values
+_level = Number(0, 1, above=True, below=True)
+
+
+@takes_numbers(level=_level)
 def mean_interval(
     values: Sequence,  # measured values, one for each seed, division or pair
     within: Sequence | None = None,  # the task of each value: a task's values are averaged, and count as one
@@ -63,8 +68,6 @@ def mean_interval(
         values = pd.Series(values).groupby(np.asarray(within)).mean().to_numpy()
     if not len(values) or not np.isfinite(values).all():
         raise ValueError(f"Expected at least one value, and all finite; {values.tolist()} came.")
-    if overlap < 0 or not 0 < level < 1:
-        raise ValueError(f"Expected overlap of at least 0 and level between 0 and 1; {overlap!r} and {level!r} came.")
     mean, count = values.mean(), len(values)
     if count == 1:
         return Estimate(float(mean), -np.inf, np.inf, 1)
@@ -72,6 +75,7 @@ def mean_interval(
     return Estimate(float(mean), float(mean - half), float(mean + half), count)
 
 
+@takes_numbers(level=_level)
 def paired_difference(
     first: Sequence,  # measured values of one side
     second: Sequence,  # of the other, in the same order: the same seed, division or task
@@ -86,6 +90,7 @@ def paired_difference(
     return mean_interval(first - second, within, overlap, level)
 
 # %% ../nbs/toolkit/54_evidence.ipynb #code-export-def-accuracy-difference-first
+@takes_numbers(level=_level)
 def accuracy_difference(
     first: Sequence,  # of each image, whether the first model is right
     second: Sequence,  # whether the second one is, on the same images in the same order
@@ -116,6 +121,7 @@ def accuracy_difference(
 HELD, MISSED, NOT_DECIDED = "held", "missed", "not decided"
 
 
+@takes_numbers(above=BOUND, below=BOUND)
 def verdict(
     measured: Estimate,  # with its interval
     above: float = -np.inf,  # the guess says: more than this
@@ -145,6 +151,7 @@ def _interval(measured, digits):
     return text("verdict: from to", low=f"{measured.low:.{digits}f}", high=f"{measured.high:.{digits}f}")
 
 
+@takes_numbers(within=AMOUNT, digits=AMOUNT)
 def check_guesses(
     guesses: Mapping,  # name: the number that was guessed
     measured: Mapping,  # name: an `Estimate`, or a number that no draw can change
@@ -168,6 +175,7 @@ def check_guesses(
     return _table(rows, text("verdict: number", within=within))
 
 
+@takes_numbers(above=ANY, digits=AMOUNT)
 def check_statements(
     guesses: Mapping,  # statement: whether the learner holds it for true
     # statement: an `Estimate` that the statement calls larger than `above`, or a fact, True or False
@@ -191,6 +199,7 @@ def check_statements(
     return _table(rows, text("verdict: statement"))
 
 
+@takes_numbers(factor=POSITIVE, digits=AMOUNT)
 def check_choice(
     guess: str,  # the column that the learner calls the best
     scores: pd.DataFrame,  # one column a candidate, one row a pair: a seed, a division, an image

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .arguments import AMOUNT, takes_numbers
 from .settings import cache_folder
 
 # %% ../nbs/toolkit/14_feature_cache.ipynb #code-digest
@@ -112,6 +113,7 @@ def _damage(path):
     return None
 
 
+@takes_numbers()
 def write_entry(
     key: str,  # from digest
     batches: Iterator,  # arrays of rows, all of one shape but for their number
@@ -161,6 +163,7 @@ def _header(dtype, shape):
     return header.getvalue()
 
 # %% ../nbs/toolkit/14_feature_cache.ipynb #code-cached
+@takes_numbers()
 def cached(
     key: str,  # from digest
     compute: Callable,  # gives an iterator over batches of rows; called only where the entry is missing
@@ -211,6 +214,7 @@ def clear() -> float:  # megabytes that were freed
     return _remove(path for path in features_folder().iterdir() if _ours(path))
 
 
+@takes_numbers(limit_gb=AMOUNT)
 def trim(
     keep: str | None = None,  # the key of an entry to leave in any case
     limit_gb: float = 20.0,  # what the cache may hold, in gigabytes

@@ -20,6 +20,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .arguments import SHARE, Number, takes_numbers
 from .evidence import mean_interval
 from .texts import text
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     import matplotlib.figure
 
 # %% ../nbs/lessons/05_feature_selection.ipynb #code-correlationfilter
+_count = Number(1, whole=True)
+
+
 class CorrelationFilter(SelectorMixin, BaseEstimator):
     """A scikit-learn selector that drops features which repeat others; it does not look at the labels
 
@@ -51,17 +55,9 @@ class CorrelationFilter(SelectorMixin, BaseEstimator):
     ) -> "CorrelationFilter":  # itself, with `support_`, True for each feature that stays
         "The filter, fitted"
         X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
-        if not 0 <= self.threshold <= 1:
-            raise ValueError(
-                f"Expected threshold from 0 to 1, as it is compared with |r|; {self.threshold!r} came. 0.95 is usual."
-            )
-        count = self.n_features_to_select
-        if count is not None and not 1 <= count <= X.shape[1]:
-            raise ValueError(
-                f"Expected n_features_to_select from 1 to {X.shape[1]}, the number of features, or None; {count!r} "
-                "came."
-            )
-        self.support_ = _without_repeats(X, self.threshold if count is None else -1.0, count or 1)
+        threshold = SHARE(self.threshold, "threshold")
+        count = Number(1, X.shape[1], whole=True, optional=True)(self.n_features_to_select, "n_features_to_select")
+        self.support_ = _without_repeats(X, threshold if count is None else -1.0, count or 1)
         return self
 
     def _get_support_mask(self):
@@ -128,7 +124,14 @@ def _anova(features, labels):
 
     varies = np.ptp(features, axis=0) > 0  # f_classif divides by zero for a constant feature
     scores = np.zeros(features.shape[1])
-    scores[varies] = f_classif(features[:, varies], labels)[0]
+    if len(np.unique(labels)) == len(labels):
+        raise ValueError(
+            f"Expected more training images than classes for 'ANOVA F', which compares with the spread within a class; "
+            f"{len(labels)} of {len(labels)} classes came. Add images, or use 'ridge'."
+        )
+    if varies.any():
+        with np.errstate(divide="ignore"):  # where the spread within the classes is zero, the score is infinite
+            scores[varies] = f_classif(features[:, varies], labels)[0]
     return scores
 
 
@@ -137,7 +140,8 @@ def _chi_squared(features, labels):
 
     amounts = features.sum(axis=0) > 0  # chi2 divides by zero for a feature of zeros
     scores = np.zeros(features.shape[1])
-    scores[amounts] = chi2(features[:, amounts], labels)[0]
+    if amounts.any():
+        scores[amounts] = chi2(features[:, amounts], labels)[0]
     return scores
 
 
@@ -146,7 +150,8 @@ def _shared_information(features, labels, seed):
 
     varies = np.ptp(features, axis=0) > 0  # the estimate for a constant feature is that of its rounding
     scores = np.full(features.shape[1], -1.0)
-    scores[varies] = mutual_info_classif(features[:, varies], labels, random_state=seed)
+    if varies.any():
+        scores[varies] = mutual_info_classif(features[:, varies], labels, random_state=seed)
     return scores
 
 
@@ -303,6 +308,7 @@ def methods_table() -> pd.DataFrame:  # one row a method: family, what it asks, 
     ).T.rename_axis("method")
 
 # %% ../nbs/lessons/05_feature_selection.ipynb #code-make-selector
+@takes_numbers()
 def make_selector(
     method: str = "ANOVA F",  # one of `METHODS`
     count: int = 32,  # how many features stay
@@ -316,6 +322,7 @@ def make_selector(
     return METHODS[method].make(count, seed)
 
 # %% ../nbs/lessons/05_feature_selection.ipynb #code-select
+@takes_numbers()
 def select(
     features: np.ndarray,  # training features, shape (n, features)
     labels: np.ndarray | None = None,  # their classes, shape (n,); None for the methods that do not look at them
@@ -347,7 +354,7 @@ def _checked(features, labels, method, count):
             f"{columns[0]}. "
             "Leave those rows out, or fill them with sklearn.impute.SimpleImputer, fitted on the training part."
         )
-    if not isinstance(count, (int, np.integer)) or not 1 <= count < features.shape[1]:
+    if not count < features.shape[1]:
         raise ValueError(
             f"Expected count as a whole number from 1 to {features.shape[1] - 1}, fewer than the {features.shape[1]} "
             f"features; {count!r} came. "
@@ -390,6 +397,7 @@ def _checked(features, labels, method, count):
     return features, labels
 
 # %% ../nbs/lessons/05_feature_selection.ipynb #code-measure
+@takes_numbers()
 def measure(
     features: np.ndarray,  # shape (n, features)
     labels: np.ndarray,  # their classes, shape (n,)
@@ -403,17 +411,19 @@ def measure(
     """Accuracy and processor time against the number of features kept, the choice made by the training rows of each
     fold
 
-    Method "all" is the model on every feature. Raises `ValueError` where a fold has a row on both sides, or as `select`
-    does.
+    Method "all" is the model on every feature. Raises `ValueError` where there are no folds, where one has a row on
+    both sides, or as `select` does.
     """
-    features, labels = np.asarray(features), np.asarray(labels)
+    features, labels, counts = np.asarray(features), np.asarray(labels), _count.each(counts, "counts")
     if classifier is None:
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
         classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-    rows = []
+    folds = list(folds)
+    if not folds:
+        raise ValueError("Expected one fold or more, as StratifiedKFold(5).split gives them; none came.")
     for fold, (train, test) in enumerate(folds):
         if len(shared := np.intersect1d(np.arange(len(features))[train], np.arange(len(features))[test])):
             raise ValueError(
@@ -421,6 +431,12 @@ def measure(
                 f"row {shared[0]}. "
                 "Divide with splitting.split or a splitter of sklearn.model_selection."
             )
+    methods = [methods] if isinstance(methods, str) else list(methods)
+    for method in methods:  # what cannot be is told before the first fold
+        make_selector(method)
+        _checked(features, labels, method, max(counts, default=1))
+    rows = []
+    for fold, (train, test) in enumerate(folds):
         for method, count in [("all", features.shape[1]), *((method, count) for method in methods for count in counts)]:
             started = time.process_time()
             chosen = (
@@ -445,6 +461,7 @@ def measure(
     return pd.DataFrame(rows)
 
 # %% ../nbs/lessons/05_feature_selection.ipynb #code-summarise
+@takes_numbers()
 def summarise(
     measured: pd.DataFrame,  # from measure, two folds or more
     # test images for each training image, where the folds are divisions of the same images again and again
@@ -488,6 +505,7 @@ _looks = dict(
 )
 
 
+@takes_numbers()
 def draw_accuracy(
     measured: pd.DataFrame,  # from measure, two folds or more
     name: str = "",  # what the features are of, for the title

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .arguments import takes_numbers
 from .backbones import Backbone
 from .batch_order import BatchOrder
 from .feature_cache import cached, digest
@@ -44,6 +45,7 @@ def image_digest(
         return digest("files", list(pool.map(of_file, data.images.paths)))
 
 # %% ../nbs/toolkit/15_features.ipynb #code-features-of
+@takes_numbers()
 def features_of(
     # from `fold` and "float32" or "bfloat16" to the trunk, a keras.Model that takes RGB pixels from 0 to 255; called
     # only if it must run
@@ -66,7 +68,7 @@ def features_of(
     """
     if not len(data):
         raise ValueError(f"Expected at least one image; {data.name!r} has none.")
-    if views < 1 or views > 1 and augment is None:
+    if views > 1 and augment is None:
         raise ValueError(
             f"Expected one view, or several and the layer that augments them; views={views}, augment={augment} came."
         )
@@ -116,6 +118,7 @@ def _computing_in(precision, trunk):
     return trunk if alike else frozen_copy(trunk, fold=False, precision=precision)
 
 
+@takes_numbers()
 def augmentation(
     layer: "keras.layers.Layer",  # a Keras layer that augments a batch of pixels from 0 to 255
     seed: int,  # decides what is drawn
@@ -127,6 +130,7 @@ def augmentation(
     return lambda pixels: layer(pixels, training=True)
 
 # %% ../nbs/toolkit/15_features.ipynb #code-extract
+@takes_numbers()
 def extract(
     backbone: Backbone,  # from load_backbone
     data: ImageData,  # the images; resized to backbone.image_size
@@ -179,6 +183,7 @@ def extract(
 IN_MEMORY = 256 * 2**20  # bytes of features that are copied into memory: there a batch is gathered without Python
 
 
+@takes_numbers()
 def feature_dataset(
     features: np.ndarray,  # one row an image
     labels: np.ndarray,  # one row an image: class numbers, shape (n,), or shares of the classes, shape (n, classes)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from .arguments import AMOUNT, POSITIVE, Number, as_number, takes_numbers
 from .backbones import BACKBONES, Backbone, build, classifier_name, spec_of
 from .batch_order import BatchOrder
 from .callbacks import across_phases
@@ -48,6 +49,7 @@ STEPS_AT_ONCE = 32  # steps of a head on cached features in one call: each is to
 HEADS = ("gap", "flatten")
 
 
+@takes_numbers()
 def build_classifier(
     backbone: Backbone,  # from load_backbone; it is copied and stays as it is
     class_names: Sequence,  # the name of each class, two or more
@@ -87,6 +89,7 @@ def build_classifier(
     return keras.Model(pixels, probabilities, name=classifier_name(backbone.spec))
 
 # %% ../nbs/lessons/07_fine_tuning.ipynb #code-phase
+@takes_numbers(backbone_lr_ratio=POSITIVE, stage_decay=POSITIVE, l2_sp=AMOUNT)
 @dataclass(frozen=True)
 class Phase:
     "A stretch of training: what trains, how long, how fast; `ValueError` for a value that cannot be meant"
@@ -128,14 +131,9 @@ class Phase:
                 "Expected augment to be True, False or a Keras layer, such as augmenter(['flip', 'zoom']); "
                 f"{self.augment!r} came."
             )
-        for name in ("learning_rate", "epochs"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"Expected {name} above 0; {getattr(self, name)!r} came.")
-        for name in ("warmup", "label_smoothing"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"Expected {name} from 0 to below 1; {getattr(self, name)!r} came.")
 
 # %% ../nbs/lessons/07_fine_tuning.ipynb #code-feature-extraction
+@takes_numbers()
 def feature_extraction(
     stages: Sequence,  # names of the backbone's stages, from input to top
     epochs: int = 10,  # in all
@@ -144,15 +142,18 @@ def feature_extraction(
     return [Phase("head", epochs, 1e-2)]
 
 
+@takes_numbers()
 def top_stage(
     stages: Sequence,  # names of the backbone's stages, from input to top
     epochs: int = 10,  # in all, half of them for the head
-) -> list[Phase]:  # two phases
+) -> list[Phase]:  # two phases; of one epoch, the first
     """A new head first, then the top stage with it at a hundredth of the rate (Keras guide: Transfer learning and
     fine-tuning)"""
-    return [Phase("head", max(1, epochs // 2), 1e-2), Phase(stages[-1], max(1, epochs - epochs // 2), 1e-4)]
+    half = max(1, epochs // 2)
+    return [Phase("head", half, 1e-2), Phase(stages[-1], max(1, epochs - half), 1e-4)][:epochs]
 
 
+@takes_numbers()
 def gradual_unfreezing(
     stages: Sequence,  # names of the backbone's stages, from input to top
     epochs: int = 10,  # in all
@@ -173,22 +174,22 @@ def gradual_unfreezing(
     ]
 
 
+@takes_numbers()
 def lp_ft(
     stages: Sequence,  # names of the backbone's stages, from input to top
     epochs: int = 10,  # in all, half of them for the head
-) -> list[Phase]:  # two phases
+) -> list[Phase]:  # two phases; of one epoch, the first
     """A linear probe until it fits, then everything at a small rate (Kumar et al., Fine-Tuning can Distort Pretrained
     Features, 2022)"""
-    return [
-        Phase("head", max(1, epochs // 2), 1e-2),
-        Phase("all", max(1, epochs - epochs // 2), 1e-4, schedule="cosine"),
-    ]
+    half = max(1, epochs // 2)
+    return [Phase("head", half, 1e-2), Phase("all", max(1, epochs - half), 1e-4, schedule="cosine")][:epochs]
 
 
+@takes_numbers()
 def discriminative(
     stages: Sequence,  # names of the backbone's stages, from input to top
     epochs: int = 10,  # in all, one of them frozen
-) -> list[Phase]:  # two phases
+) -> list[Phase]:  # two phases; of one epoch, the first
     """One frozen epoch, then all layers with rates that fall a hundredfold from head to input (Howard & Gugger, fastai,
     2020)"""
     decay = 0.01 ** (1 / len(stages))
@@ -197,9 +198,10 @@ def discriminative(
         Phase(
             "all", max(1, epochs - 1), 1e-3, backbone_lr_ratio=decay, stage_decay=decay, schedule="cosine", warmup=0.1
         ),
-    ]
+    ][:epochs]
 
 
+@takes_numbers()
 def bit(
     stages: Sequence,  # names of the backbone's stages, from input to top
     epochs: int = 10,  # in all
@@ -301,6 +303,7 @@ def rate_ratios(
     return ratios
 
 # %% ../nbs/lessons/07_fine_tuning.ipynb #code-fine-tune
+@takes_numbers()
 def fine_tune(
     model: "keras.Model",  # from build_classifier; it is trained in place
     splits: Splits,  # its train and validation parts are used, never its test part
@@ -310,8 +313,9 @@ def fine_tune(
     batch_size: int = 16,  # images a step
     seed: int = 0,  # decides the order of the images and the augmentation
     cached: bool = True,  # compute the output of a frozen trunk once; False: every epoch, as plain fit does
-    # name of a class: weight of its images in the loss; "balanced": equal weight for every class
-    class_weight: dict | str | None = None,
+    # weights of the classes' images in the loss: one for each class, in the order of the class names, as scikit-learn's
+    # compute_class_weight gives them; or by name or number, 1 for the others; "balanced": equal weight for every class
+    class_weight: dict | Sequence | str | None = None,
     # where the state is kept after each epoch; a run that is called again goes on from there
     checkpoint_dir: str | Path | None = None,
     restore_best: bool = True,  # end with the weights of the lowest validation loss; False: with the last ones
@@ -350,6 +354,9 @@ def fine_tune(
         if recipe not in RECIPES:
             raise ValueError(f"Expected recipe to be one of {', '.join(RECIPES)}; {recipe!r} came.")
         phases = RECIPES[recipe](list(stages(model)), epochs)
+    phases = [phases] if isinstance(phases, Phase) else list(phases)
+    if not phases or not all(isinstance(phase, Phase) for phase in phases):
+        raise ValueError(f"Expected phases to be one Phase or more, such as [Phase('head', 5)]; {phases!r} came.")
     layers = [boundary(model, phase.train) for phase in phases]  # all names are looked at before anything trains
     weights = {weight.path: weight.numpy() for weight in model.weights} if any(phase.l2_sp for phase in phases) else {}
     order = BatchOrder(len(splits.train), batch_size, shuffle=True, seed=seed)
@@ -375,7 +382,7 @@ def fine_tune(
     variables += [variable for group in augmenters for layer in group for variable in layer.variables]
     run = TrainingRun(
         variables,
-        _settings(model, splits, phases, batch_size, seed, class_weight, cached, precision, fold)
+        _settings(model, splits, phases, batch_size, seed, class_weights, cached, precision, fold)
         if checkpoint_dir
         else {},
         checkpoint_dir,
@@ -477,15 +484,27 @@ def _class_weights(class_weight, data):
     "The weight of each class as an array; None where all are 1"
     if class_weight is None:
         return None
-    counts = np.bincount(data.labels, minlength=len(data.class_names))
-    if class_weight == "balanced":
+    names, counts = data.class_names, np.bincount(data.labels, minlength=len(data.class_names))
+    if isinstance(class_weight, str):
+        if class_weight != "balanced":
+            raise ValueError(f'Expected class_weight to be "balanced" or weights; {class_weight!r} came.')
         return (len(data) / np.maximum(counts, 1) / max(1, (counts > 0).sum())).astype(np.float32)
-    if not isinstance(class_weight, dict) or not set(class_weight) <= set(data.class_names):
-        raise ValueError(
-            f'Expected class_weight to be "balanced" or a dict from names of classes, {", ".join(data.class_names)}, '
-            f"to weights; {class_weight!r} came."
-        )
-    return np.array([class_weight.get(name, 1.0) for name in data.class_names], np.float32)
+    if isinstance(class_weight, pd.Series):
+        class_weight = class_weight.to_dict()
+    if not isinstance(class_weight, dict):
+        weights = POSITIVE.each(class_weight, f"class_weight, in the order {', '.join(names)},", len(names))
+        return np.array(weights, np.float32)
+    weights = [1.0] * len(names)
+    for key, weight in class_weight.items():
+        number = names.index(key) if isinstance(key, str) and key in names else as_number(key)
+        either = str(key) in names and number != names.index(str(key))  # of classes "1" and "0", which one is 0?
+        if number not in range(len(names)) or either:
+            raise ValueError(
+                f"Expected the keys of class_weight to be names of classes, {', '.join(map(repr, names))}, or their "
+                f"numbers from 0; {key!r} came."
+            )
+        weights[int(number)] = POSITIVE(weight, f"the weight of class {names[int(number)]!r}")
+    return np.array(weights, np.float32)
 
 
 def _described(phase):
@@ -497,7 +516,7 @@ def _described(phase):
     }
 
 
-def _settings(model, splits, phases, batch_size, seed, class_weight, cached, precision, fold):
+def _settings(model, splits, phases, batch_size, seed, class_weights, cached, precision, fold):
     "What makes a run this run, each part as a text"
     return {
         "phases": json.dumps([_described(phase) for phase in phases], default=str),
@@ -507,7 +526,9 @@ def _settings(model, splits, phases, batch_size, seed, class_weight, cached, pre
             splits.validation.labels,
         ),
         "weights": digest(model.name, *model.get_weights()),
-        "arguments": json.dumps([batch_size, seed, class_weight, cached, precision, fold]),
+        "arguments": json.dumps(
+            [batch_size, seed, None if class_weights is None else class_weights.tolist(), cached, precision, fold]
+        ),
     }
 
 
@@ -688,6 +709,7 @@ class RangeTest:
         return figure
 
 
+@takes_numbers(lowest=POSITIVE, highest=POSITIVE, steps=Number(10))
 def find_learning_rate(
     model: "keras.Model",  # from build_classifier; its weights and its optimizer stay as they are
     splits: Splits,  # its train part is used
@@ -705,11 +727,8 @@ def find_learning_rate(
     """
     import keras
 
-    if not 0 < lowest < highest or steps < 10:
-        raise ValueError(
-            f"Expected 0 < lowest < highest and 10 steps or more; lowest={lowest}, highest={highest}, steps={steps} "
-            "came."
-        )
+    if not lowest < highest:
+        raise ValueError(f"Expected lowest below highest; lowest={lowest}, highest={highest} came.")
     splits = _checked(model, splits)
     layer = boundary(model, phase.train)
     kept = [variable.numpy() for variable in model.variables]

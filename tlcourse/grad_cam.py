@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .arguments import ANY, takes_numbers
 from .fine_tuning import stages
 from .image_data import ImageData, draw_grid
 from .texts import text
@@ -64,6 +65,7 @@ def grad_cam(
     return heat / np.maximum(heat.max(axis=(1, 2), keepdims=True), np.finfo(np.float32).tiny)
 
 # %% ../nbs/toolkit/33_grad_cam.ipynb #code-explain
+@takes_numbers(index=ANY)
 def explain(
     model: "keras.Model",  # from build_classifier
     data: ImageData,  # the images that it was tested on

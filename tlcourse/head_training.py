@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .arguments import COUNT, takes_numbers
 from .batch_order import BatchOrder
 from .optimizers import learning_rate_schedule, make_optimizer
 from .training_run import without_tracing_notices
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import keras
 
 # %% ../nbs/toolkit/32_head_training.ipynb #code-build-head
+@takes_numbers()
 def add_head(
     features,  # a Keras tensor, shape (n, features)
     num_classes: int,  # units of the last layer
@@ -44,6 +46,7 @@ def add_head(
     return keras.layers.Dense(num_classes, activation="softmax", kernel_initializer=initializer, name="head_classes")(x)
 
 # %% ../nbs/toolkit/32_head_training.ipynb #code-trainer
+@takes_numbers(keep=COUNT)
 class HeadTrainer:
     """Trains heads on features, one after the other; what was traced for one serves the next with the same layers and
     optimizer"""
@@ -57,6 +60,7 @@ class HeadTrainer:
         self.num_features, self.num_classes, self.keep = num_features, num_classes, keep
         self._made = OrderedDict()
 
+    @takes_numbers()
     def fit(
         self,
         # features, shape (versions * n, features), and class numbers, shape (n,): several versions of the images come
@@ -79,7 +83,7 @@ class HeadTrainer:
         count, batch_size = targets.shape[0], int(settings["batch_size"])
         decay = settings["weight_decay"]
         decay = (0.004 if settings["optimizer"] == "adamw" else 0.0) if decay is None else decay
-        width = settings["width"] if settings["depth"] else 0
+        width = settings["width"] if settings["depth"] else 1  # there is none
         epoch_of, reset, _ = self._traced((width, settings["depth"], settings["optimizer"], decay > 0, seed))
         reset()
         order = BatchOrder(count, batch_size, shuffle=True, seed=seed)

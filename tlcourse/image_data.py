@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from .arguments import POSITIVE, takes_numbers
 from .batch_order import BatchOrder
 from .image_files import ImageFiles, decode
 from .texts import text
@@ -115,6 +116,7 @@ class ImageData:
             self.images[indices], self.labels[indices], self.class_names, self.metadata.iloc[indices], self.name
         )
 
+    @takes_numbers()
     def sample(
         self,
         per_class: int,  # how many images of each class
@@ -148,6 +150,7 @@ class ImageData:
             index=pd.Index(self.class_names, name="class"),
         )
 
+    @takes_numbers()
     def show(
         self,
         count: int = 16,  # how many images to draw, spread evenly over the classes
@@ -168,6 +171,7 @@ class ImageData:
             columns,
         )
 
+    @takes_numbers()
     def to_dataset(
         self,
         # to resize to, in pixels: one number, or height and width; as they are by default, which needs an array
@@ -226,6 +230,7 @@ def blank_figure(
     figure: "matplotlib.figure.Figure | None" = None,  # one to make blank; a new one of pyplot by default
 ) -> "matplotlib.figure.Figure":  # the figure
     "A figure to draw into. A thread brings its own, for pyplot is made for the main thread only"
+    size = POSITIVE.each(size, "size", 2)
     if figure is None:
         import matplotlib.pyplot as plt
 
@@ -238,6 +243,7 @@ def blank_figure(
     return figure
 
 
+@takes_numbers()
 def draw_grid(
     images: Sequence,  # pixels from 0 to 255, each of shape (height, width, 3)
     titles: Sequence,  # what to write above each image

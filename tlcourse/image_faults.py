@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from .arguments import AMOUNT, COUNT, POSITIVE, takes_numbers
 from .image_files import NEARLY_BLACK, UnknownScale, read
 
 # %% ../nbs/toolkit/23_image_faults.ipynb #code-file-kinds
@@ -117,6 +118,7 @@ def measure(
     )
 
 # %% ../nbs/toolkit/23_image_faults.ipynb #code-measure-files
+@takes_numbers(workers=COUNT)
 def measure_files(
     paths: Sequence,  # files that should be images
     workers: int = 4,  # how many to read at once; decoding and filtering run outside Python's lock
@@ -133,6 +135,7 @@ def measure_files(
         return list(pool.map(one, paths))
 
 # %% ../nbs/toolkit/23_image_faults.ipynb #code-blur-width
+@takes_numbers(softening=POSITIVE, weakest=AMOUNT)
 def blur_width(
     grey: np.ndarray,  # grey levels from 0 to 255, float, shape (height, width)
     softening: float = 1.0,  # standard deviation of the extra blur, in pixels
@@ -199,7 +202,8 @@ def find_faults(
     """
     limits = LIMITS | (limits or {})
     if unknown := set(limits) - set(LIMITS):
-        raise ValueError(f"Expected limits among {', '.join(LIMITS)}; {', '.join(sorted(unknown))} came.")
+        raise ValueError(f"Expected limits among {', '.join(LIMITS)}; {', '.join(sorted(map(str, unknown)))} came.")
+    limits = {name: AMOUNT(value, f"limit {name!r}") for name, value in limits.items()}
     if measures.empty:
         return pd.DataFrame(columns=["kind", "image", "value", "reason"])
     size = np.sqrt(measures["width"] * measures["height"])

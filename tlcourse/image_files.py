@@ -20,6 +20,8 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
+from .arguments import COUNT, takes_numbers
+
 # %% ../nbs/toolkit/02_image_files.ipynb #code-export-switches-imagefile-load-truncated
 _SWITCHES = (
     (ImageFile, "LOAD_TRUNCATED_IMAGES", False),
@@ -225,6 +227,7 @@ class ImageFiles(Sequence):
         return f"ImageFiles({len(self)} files)"
 
 # %% ../nbs/toolkit/02_image_files.ipynb #code-unreadable
+@takes_numbers(workers=COUNT)
 def unreadable(
     paths: Sequence,  # paths of files
     workers: int = 4,  # how many files to decode at once; decoding runs outside Python's lock

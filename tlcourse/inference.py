@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .arguments import takes_numbers
 from .image_data import ImageData
 from .image_files import ImageFiles
 from .precision import GAIN, PRECISIONS, gain_of_bfloat16
@@ -33,6 +34,7 @@ def inference_function(
     ).get_concrete_function()
 
 
+@takes_numbers()
 def images_at_a_time(
     image_size: int | tuple[int, int],  # in pixels: one number, or height and width
 ) -> int:  # from 16 to 64
@@ -66,6 +68,7 @@ def size_of_images(
     return data.images.shape[1:3]
 
 
+@takes_numbers()
 def stream(
     function: "tf.types.experimental.ConcreteFunction",  # from inference_function
     data: ImageData,  # the images; resized to what the function takes
@@ -79,6 +82,7 @@ def stream(
         yield function(pixels if augment is None else augment(pixels)).numpy()
 
 
+@takes_numbers()
 def run_over(
     function: "tf.types.experimental.ConcreteFunction",  # from inference_function
     data: ImageData,  # the images; resized to what the function takes

@@ -12,6 +12,8 @@ import tempfile
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 
+from .arguments import AMOUNT, COUNT, takes_numbers
+
 # %% ../nbs/toolkit/55_measuring.ipynb #code-export-def-in-own-process
 def in_own_process(
     function: Callable,  # of a module or of the running script, whose last lines are under `if __name__ == "__main__"`
@@ -30,6 +32,7 @@ def in_own_process(
             os.environ.update(before)
 
 # %% ../nbs/toolkit/55_measuring.ipynb #code-export-def-epochs-for-seconds
+@takes_numbers(fewest=COUNT, most=COUNT, within=AMOUNT, tries=AMOUNT)
 def epochs_for(
     seconds: float,  # CPU seconds to spend
     spent: Callable,  # of a number of epochs: the CPU seconds that they cost

@@ -13,12 +13,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .arguments import COUNT, takes_numbers
 from .settings import read_text
 
 # %% ../nbs/toolkit/25_missing_values.ipynb #code-fill-missing
 WAYS = ("drop", "mean", "median", "mode", "knn", "model")
 
 
+@takes_numbers(neighbours=COUNT)
 def fill_missing(
     table: pd.DataFrame,  # one row an image, such as `data.metadata`; columns of numbers or of words
     how: str = "median",  # one of `WAYS`

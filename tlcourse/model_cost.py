@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from .arguments import takes_numbers
 from .backbones import Backbone, BackboneSpec, build, find_spec
 from .precision import processor
 from .settings import cache_folder
@@ -67,6 +68,7 @@ def multiply_adds(
     return total
 
 # %% ../nbs/toolkit/21_model_cost.ipynb #code-measure
+@takes_numbers()
 def measure(
     spec: BackboneSpec,  # the network
     image_size: int,  # height and width of the images, in pixels
@@ -124,6 +126,7 @@ def _peak_memory():
     return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)  # macOS counts in bytes
 
 # %% ../nbs/toolkit/21_model_cost.ipynb #code-count
+@takes_numbers()
 def count(
     backbone: str | Backbone,  # a name in the registry, or from load_backbone
     image_size: int | None = None,  # height and width of the images, in pixels; that of the Backbone, else 64
@@ -150,6 +153,7 @@ def _asked(backbone, image_size):
     return find_spec(backbone), image_size or 64
 
 # %% ../nbs/toolkit/21_model_cost.ipynb #code-profile
+@takes_numbers()
 def profile(
     backbone: str | Backbone,  # a name in the registry, or from load_backbone
     image_size: int | None = None,  # height and width of the images, in pixels; that of the Backbone, else 64

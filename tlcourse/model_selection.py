@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from .arguments import COUNT, POSITIVE, takes_numbers
 from .backbones import BACKBONES, Backbone, course_weights_file, imagenet_weights_file, load_backbone
 from .features import extract
 from .image_data import blank_figure
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import tlcourse.widget_parts
 
 # %% ../nbs/lessons/02_model_selection.ipynb #code-backbone-table
+@takes_numbers()
 def backbone_table(
     image_size: int = 64,  # height and width of the images, in pixels
     # measure time and memory here: about a quarter of a minute for each backbone, the first time
@@ -125,6 +127,7 @@ def draw_pareto(
 METHODS = ("logme", "shrinkage_h_score", "nleep", "sfda", "knn", "linear_probe")
 
 
+@takes_numbers()
 def rank_backbones(
     # its training part is scored; the validation part measures accuracy; the test part is not looked at
     splits: Splits,
@@ -209,6 +212,7 @@ def _fine_tuned_accuracy(backbone, splits, recipe, seed):
     return evaluate(model, splits.validation).accuracy
 
 # %% ../nbs/lessons/02_model_selection.ipynb #code-agreement
+@takes_numbers(resamples=COUNT)
 def agreement(
     table: pd.DataFrame,  # rows of `rank_backbones` with an accuracy
     methods: Sequence | None = None,  # the columns to judge; all scores and imagenet_accuracy by default
@@ -279,6 +283,7 @@ class Choice:
         return f"{self.name} with {self.weights} weights and a {self.head} head\n{lines}"
 
 
+@takes_numbers(max_latency_ms=POSITIVE, max_params=POSITIVE, max_memory_mb=POSITIVE)
 def choose_model(
     task: str,  # "image_classification" or "object_detection"
     splits: Splits | None = None,  # your images: the training part is probed; without them the published table decides
@@ -296,11 +301,6 @@ def choose_model(
     if task not in TASKS:
         raise ValueError(f"Expected task to be {' or '.join(map(repr, TASKS))}; {task!r} came.")
     limits = {"latency_ms": max_latency_ms, "parameters": max_params, "inference_mb": max_memory_mb}
-    for column, limit in limits.items():
-        if limit is not None and not limit > 0:
-            raise ValueError(
-                f"Expected a positive number as the limit of {column}, or None for no limit; {limit!r} came."
-            )
     limits = {column: limit for column, limit in limits.items() if limit is not None}
     table = backbone_table(image_size, measured=bool(limits.keys() & {"latency_ms", "inference_mb"}), training=False)
     table["left_out"] = ""
@@ -362,6 +362,7 @@ def _best(table, names, splits, image_size):
     )
 
 # %% ../nbs/lessons/02_model_selection.ipynb #code-pick
+@takes_numbers(max_latency_ms=POSITIVE, max_memory_mb=POSITIVE)
 def pick(
     table: pd.DataFrame,  # one row a candidate, its index the labels: accuracy, latency_ms, inference_mb
     max_latency_ms: float,  # for one image, in milliseconds

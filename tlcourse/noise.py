@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from .arguments import COUNT, POSITIVE, takes_numbers
+
 if TYPE_CHECKING:
     import keras
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 NOISES = ("gaussian", "salt and pepper")
 
 
+@takes_numbers()
 def add_noise(
     images: np.ndarray,  # pixels, uint8 from 0 to 255, shape (n, height, width, 3)
     kind: str = "gaussian",  # "gaussian" or "salt and pepper"
@@ -42,6 +45,7 @@ def add_noise(
 FILTERS = ("gaussian", "median", "bilateral", "non-local means")
 
 
+@takes_numbers(deviation=POSITIVE)
 def denoise(
     images: np.ndarray,  # pixels, uint8 from 0 to 255, shape (n, height, width, 3)
     how: str = "non-local means",  # one of `FILTERS`
@@ -86,6 +90,7 @@ def _filtered(image, how, deviation):
     return np.asarray(result).round().clip(0, 255).astype(np.uint8)
 
 # %% ../nbs/toolkit/26_noise.ipynb #code-build-denoiser
+@takes_numbers(filters=COUNT)
 def build_denoiser(
     filters: int = 24,  # channels at full size; twice as many at half the size
     seed: int = 0,  # decides the first weights
@@ -114,6 +119,7 @@ def build_denoiser(
     return keras.Model(pixels, keras.layers.Subtract()([pixels, keras.layers.Rescaling(255.0)(noise)]), name="denoiser")
 
 # %% ../nbs/toolkit/26_noise.ipynb #code-train-denoiser
+@takes_numbers()
 def train_denoiser(
     model: "keras.Model",  # from `build_denoiser`; trained in place
     images: np.ndarray,  # clean pixels, uint8 from 0 to 255, shape (n, height, width, 3)

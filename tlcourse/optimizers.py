@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .arguments import POSITIVE, takes_numbers
+
 if TYPE_CHECKING:
     import keras.optimizers
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 SCHEDULES = ("constant", "cosine", "step", "triangle")
 
 
+@takes_numbers()
 def learning_rate_schedule(
     learning_rate: float,  # the highest rate
     steps: int,  # steps in all
@@ -36,8 +39,6 @@ def learning_rate_schedule(
     schedules = keras.optimizers.schedules
     if schedule not in SCHEDULES:
         raise ValueError(f"Expected schedule to be one of {', '.join(SCHEDULES)}; {schedule!r} came.")
-    if not 0 <= warmup < 1:
-        raise ValueError(f"Expected warmup to be a share of the steps, from 0 to below 1; {warmup!r} came.")
     if schedule == "triangle":
         rise = max(1, round(0.1 * steps))
         return _with_warmup(
@@ -76,6 +77,7 @@ def _with_warmup(schedule, rise, after=False):
 OPTIMIZERS = ("sgd", "rmsprop", "adam", "adamw", "lion")
 
 
+@takes_numbers()
 def make_optimizer(
     name: str,  # one of OPTIMIZERS; "sgd" has Nesterov-free momentum
     learning_rate=1e-3,  # a rate, or a Keras schedule
@@ -101,7 +103,7 @@ def make_optimizer(
     )
     if name not in classes:
         raise ValueError(f"Expected optimizer to be one of {', '.join(OPTIMIZERS)}; {name!r} came.")
-    options = {"learning_rate": learning_rate}
+    options = {"learning_rate": learning_rate if callable(learning_rate) else POSITIVE(learning_rate, "learning_rate")}
     if weight_decay is not None:
         options["weight_decay"] = weight_decay
     if name == "sgd":

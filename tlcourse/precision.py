@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from .arguments import COUNT, takes_numbers
 from .settings import cache_folder, load_settings
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def imitates_bfloat16() -> bool:  # True where the processor is known to have no
 GAIN = 1.2  # how many times as fast bfloat16 must be to be worth its rounding
 
 
+@takes_numbers(turns=COUNT)
 def gain_of_bfloat16(
     make_runner: Callable,  # from "float32" or "bfloat16" to a function without arguments that runs to its end
     turns: int = 5,  # how often each is timed, after one run that is not
@@ -171,6 +173,7 @@ def in_float32(
             layer.dtype_policy = policy
 
 
+@takes_numbers()
 def trains_faster_in_bfloat16(
     model: "keras.Model",  # what trains; its weights stay as they are
     batch_size: int,  # images a step

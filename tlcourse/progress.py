@@ -10,6 +10,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from .arguments import AMOUNT, takes_numbers
+
 if TYPE_CHECKING:
     import tqdm
 
@@ -21,6 +23,7 @@ def is_quiet() -> bool:  # True under pytest and nbdev's tests, and where the ou
     return "ipykernel" not in sys.modules and not (sys.stderr and sys.stderr.isatty())
 
 
+@takes_numbers(total=AMOUNT, done=AMOUNT)
 def progress_bar(
     total: int,  # steps in all
     title: str,  # what is going on

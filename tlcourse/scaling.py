@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .arguments import takes_numbers
 from .backbones import Backbone
 from .features import features_of
 from .folding import frozen_copy
@@ -42,6 +43,7 @@ def preparation(
     return prepare
 
 # %% ../nbs/toolkit/27_scaling.ipynb #code-extract-as
+@takes_numbers()
 def extract_as(
     backbone: Backbone,  # from load_backbone
     data: ImageData,  # the images; resized to backbone.image_size

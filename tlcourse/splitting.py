@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .arguments import POSITIVE, takes_numbers
 from .conversion import as_image_data
 from .data import parts_from_folder
 from .image_data import ImageData
+from .moments import read_moments
 
 # %% ../nbs/lessons/04_splitting_and_scaling.ipynb #code-splits
 @dataclass(frozen=True)
@@ -49,14 +51,13 @@ class Splits:
         column: str = "group",  # the column of metadata that says which images belong together
     ) -> pd.DataFrame:  # one row a group that is in more than one part: its images in each part
         "The groups that are on both sides of a wall; empty where the parts share none"
-        for name, part in self.parts.items():
-            _column(part, column, name)
-        counts = (
-            pd.DataFrame({name: part.metadata[column].value_counts() for name, part in self.parts.items()})
-            .fillna(0)
-            .astype(int)
-        )
-        return counts[(counts > 0).sum(axis=1) > 1].rename_axis(column)
+        values = [_column(part, column, name) for name, part in self.parts.items()]
+        known, numbers = _numbered(pd.concat(values), column)
+        part_of = np.repeat(range(len(values)), [len(part) for part in values])
+        counts = np.zeros((len(known), len(values)), int)
+        np.add.at(counts, (numbers, part_of), 1)
+        table = pd.DataFrame(counts, pd.Index(known, tupleize_cols=False, name=column), list(self.parts))
+        return table[(counts > 0).sum(axis=1) > 1]
 
     def __repr__(self):
         return f"Splits({', '.join(f'{name}: {len(part)}' for name, part in self.parts.items())}, how={self.how!r})"
@@ -65,6 +66,7 @@ class Splits:
 HOWS = ("stratified", "random", "group", "time")
 
 
+@takes_numbers()
 def split(
     data: ImageData,  # what to divide
     how: str = "stratified",  # "stratified", "random", "group" or "time"
@@ -75,20 +77,27 @@ def split(
 ) -> Splits:  # with `train`, `validation`, `test`
     """Three parts of a data set, by scikit-learn's splitters
 
-    "group" keeps the images of a group together and divides the groups of each class in the given shares; "time" takes
-    the latest images for testing and keeps images of one moment together. Raises `ValueError` where that cannot be
-    done.
+    "stratified" and "group" put at least one image, or group, of each class into each part. "group" keeps the images
+    of a group together and divides the groups of each class in the given shares; a group is whatever can be a key of a
+    dictionary. "time" takes the latest images for testing and keeps images of one moment together; for how moments may
+    be written, see `read_moments`. Raises `ValueError` where that cannot be done.
     """
     if how not in HOWS:
         raise ValueError(f"Expected how to be one of {', '.join(HOWS)}; {how!r} came.")
-    if len(sizes) != 3 or min(sizes) <= 0 or abs(sum(sizes) - 1) > 1e-6:
-        raise ValueError(f"Expected three sizes above 0 that sum to 1, such as (0.7, 0.15, 0.15); {tuple(sizes)} came.")
+    if not len(data):
+        raise ValueError(f"Expected images to divide; {data.name!r} has none.")
+    sizes = POSITIVE.each(sizes, "sizes", 3)
+    if abs(sum(sizes) - 1) > 1e-6:
+        shares = ", ".join(f"{size / sum(sizes):.4g}" for size in sizes)
+        raise ValueError(
+            f"Expected three sizes above 0 that sum to 1, such as (0.7, 0.15, 0.15); {sizes} came. As shares of their "
+            f"sum, they are ({shares})."
+        )
     if how == "time":
-        moments = _column(data, column or "time", "the data").to_numpy()
-        part_of = _by_time(moments, sizes)
+        part_of = _by_time(read_moments(_column(data, column or "time", "the data")), sizes)
     else:
-        groups = _column(data, column or "group", "the data").to_numpy() if how == "group" else np.arange(len(data))
-        part_of = _by_unit(data, groups, sizes, stratified=how != "random", seed=seed)
+        groups = _column(data, column or "group", "the data") if how == "group" else np.arange(len(data))
+        part_of = _by_unit(data, _numbered(groups, column or "group"), sizes, stratified=how != "random", seed=seed)
     return Splits(*(data.subset(np.flatnonzero(part_of == part)) for part in range(3)), how=how)
 
 # %% ../nbs/lessons/04_splitting_and_scaling.ipynb #code-column
@@ -100,6 +109,8 @@ def _column(data, column, where):
             "Add the column, name another with column=…, or split with how='stratified'."
         )
     values = data.metadata[column]
+    if values.ndim > 1:
+        raise ValueError(f"Expected one column {column!r} in the metadata of {where}; {values.shape[1]} came.")
     if values.isna().any():
         raise ValueError(
             f"Column {column!r} of the metadata has {values.isna().sum()} missing values; fill them in or leave those "
@@ -108,26 +119,26 @@ def _column(data, column, where):
     return values
 
 
-def _by_unit(data, groups, sizes, stratified, seed):
+def _by_unit(data, units, sizes, stratified, seed):
     from sklearn.model_selection import train_test_split
 
-    codes, unit = np.unique(groups, return_inverse=True)
+    count, unit = len(units[0]), units[1]
     # the class of a unit is that of most of its images
-    votes = np.zeros((len(codes), len(data.class_names)), int)
+    votes = np.zeros((count, len(data.class_names)), int)
     np.add.at(votes, (unit, data.labels), 1)
     classes = votes.argmax(axis=1)
     if stratified:
         present = np.unique(data.labels)
         counts = np.bincount(classes, minlength=len(data.class_names))[present]
         if counts.min() < 3:
-            what = "images" if len(codes) == len(data) else "groups"
+            what = "images" if count == len(data) else "groups"
             raise ValueError(
                 f"Expected at least 3 {what} of each class, one for each part; class "
                 f"{data.class_names[present[counts.argmin()]]!r} has {counts.min()}. "
                 "Add images, leave the class out, or split with how='random'."
             )
-    part_of_unit = np.zeros(len(codes), int)
-    rest = np.arange(len(codes))
+    part_of_unit = np.zeros(count, int)
+    rest = np.arange(count)
     for part, share in ((2, sizes[2]), (1, sizes[1] / (1 - sizes[2]))):
         try:
             rest, taken = train_test_split(
@@ -135,9 +146,11 @@ def _by_unit(data, groups, sizes, stratified, seed):
             )
         except ValueError as error:
             raise ValueError(
-                f"{len(codes)} units cannot be divided in shares {tuple(sizes)}: {error} Choose larger shares for the "
+                f"{count} units cannot be divided in shares {sizes}: {error} Choose larger shares for the "
                 "small parts, or add images."
             ) from error
+        if stratified:
+            rest, taken = _one_of_each(rest, taken, classes, part, sizes)
         part_of_unit[taken] = part
     return part_of_unit[unit]
 
@@ -153,6 +166,54 @@ def _by_time(moments, sizes):
             "and images of one moment stay together."
         )
     return part_of
+
+# %% ../nbs/lessons/04_splitting_and_scaling.ipynb #code-one-of-each
+def _one_of_each(rest, taken, classes, part, sizes):
+    "The units that stay and those that are taken, after as few swaps as give each class its unit in each part"
+
+    def swapped(having, lacking, least):
+        "With `least` of each class on the side that lacks some, in exchange for units of its most frequent class"
+        for class_number in np.unique(classes):
+            while (classes[lacking] == class_number).sum() < least:
+                counts = np.bincount(classes[lacking])
+                given = np.flatnonzero(classes[having] == class_number)[-1]
+                back = np.flatnonzero(classes[lacking] == counts.argmax())[-1]
+                if counts.max() <= least:
+                    raise ValueError(
+                        f"{len(classes)} units of {len(np.unique(classes))} classes cannot be divided in shares "
+                        f"{sizes}, one of each class in each part. Choose larger shares for the small parts, or add "
+                        "images."
+                    )
+                having[given], lacking[back] = lacking[back], having[given]
+
+    rest, taken = rest.copy(), taken.copy()
+    swapped(rest, taken, 1)
+    swapped(taken, rest, part)  # those for the validation part are taken from it next
+    return rest, taken
+
+
+def _numbered(values, column):
+    "The different groups, sorted where they can be, and the number of each image's"
+    values = list(values)
+    try:
+        known = list(dict.fromkeys(values))
+    except TypeError:
+        raise ValueError(
+            f"Expected values in column {column!r} that can be keys of a dictionary, such as words, numbers or tuples; "
+            "others came, such as lists. Make tuples or words of them."
+        ) from None
+    parts = {part for value in known if isinstance(value, tuple) for part in value}
+    if any(pd.api.types.is_scalar(part) and pd.isna(part) for part in parts):
+        raise ValueError(
+            f"Expected no missing value inside the tuples of column {column!r}: nobody knows which images belong "
+            "together by it. Fill it in or leave those images out first."
+        )
+    try:  # the order of the images does not decide which group is drawn
+        known = sorted(known)
+    except TypeError:
+        known = sorted(known, key=lambda value: (type(value).__name__, repr(value)))
+    number_of = {value: number for number, value in enumerate(known)}
+    return known, np.array([number_of[value] for value in values], int)
 
 # %% ../nbs/lessons/04_splitting_and_scaling.ipynb #code-export-def-splits-from-folder
 def splits_from_folder(

@@ -9,6 +9,7 @@ __all__ = ['PHOTOGRAPHS', 'PATCH_SIZE', 'PATCHES_PER_KIND', 'PLACES_PER_SIDE', '
 import numpy as np
 import pandas as pd
 
+from .arguments import POSITIVE, Number, takes_numbers
 from .image_data import ImageData
 
 # %% ../nbs/toolkit/05_textures.ipynb #code-photographs-kind-file-of-scikit
@@ -68,6 +69,7 @@ def grey(
     return patches @ np.array([0.299, 0.587, 0.114])
 
 
+@takes_numbers(mean=Number(0, 255), deviation=POSITIVE)
 def equal_histograms(
     patches: np.ndarray,  # grey values, shape (n, height, width)
     mean: float = 128.0,  # of the histogram that all get

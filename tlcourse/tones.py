@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from .arguments import Number, takes_numbers
 from .image_data import ImageData
 
 # %% ../nbs/toolkit/28_tones.ipynb #code-sounds
@@ -116,6 +117,7 @@ def _tone(rng, kind):
     return (peak * wave / np.abs(wave).max()).astype(np.float32), pitch, noise_below
 
 # %% ../nbs/toolkit/28_tones.ipynb #code-make-tones
+@takes_numbers(per_class=Number(1, 10_000))
 def make_tones(
     per_class: int = 60,  # how many sounds of each instrument
     seed: int = 0,  # decides what is drawn
@@ -124,9 +126,6 @@ def make_tones(
 
     Raises `ValueError` where an argument is out of range.
     """
-    for name, value, low, high in (("per_class", per_class, 1, 10_000), ("seed", seed, 0, 2**31 - 1)):
-        if not isinstance(value, (int, np.integer)) or not low <= value <= high:
-            raise ValueError(f"Expected {name} as a whole number from {low} to {high}; {value!r} came.")
     made = [
         _tone(np.random.default_rng([seed, label, number]), kind)
         for label, kind in enumerate(TONES)
@@ -182,6 +181,7 @@ def _loudest():
     return np.sin(2 * np.pi * 1000 / RATE * np.arange(RATE, dtype=np.float32))[None]
 
 # %% ../nbs/toolkit/28_tones.ipynb #code-load-tones
+@takes_numbers(per_class=Number(1, 10_000))
 def load_tones(
     per_class: int = 60,  # how many sounds of each instrument
     seed: int = 0,  # decides what is drawn

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .arguments import AMOUNT, takes_numbers
 from .batch_order import BatchOrder
 from .checkpoints import load_state, save_state
 from .progress import progress_bar
@@ -47,6 +48,7 @@ def forget_steps(
     gc.collect()
 
 # %% ../nbs/toolkit/20_training_run.ipynb #code-trainingrun
+@takes_numbers(steps=AMOUNT)
 class TrainingRun:
     """Where a run is: `phase`, `epoch` and `batch` to go on with, `history` so far, the best weights by validation loss
 
@@ -87,6 +89,7 @@ class TrainingRun:
         self.best_values = {key: arrays[f"best/{key}"] for key in self.variables if f"best/{key}" in arrays}
         self._left = arrays
 
+    @takes_numbers(phase=AMOUNT, first_epoch=AMOUNT)
     def fit(
         self,
         phase: int,  # the number of the phase; one that is behind us is left out

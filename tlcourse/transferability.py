@@ -11,6 +11,8 @@ from functools import wraps
 
 import numpy as np
 
+from .arguments import COUNT, POSITIVE, takes_numbers
+
 # %% ../nbs/toolkit/22_transferability.ipynb #code-scores
 SCORES = {}
 
@@ -161,6 +163,7 @@ def shrinkage_h_score(
     return (1 - strength) * np.einsum("cd,dc->", means, np.linalg.solve(covariance, means.T))
 
 # %% ../nbs/toolkit/22_transferability.ipynb #code-transrate
+@takes_numbers(distortion=POSITIVE)
 @_score
 def transrate(
     features: np.ndarray,  # one row an image, shape (n, d)
@@ -219,6 +222,7 @@ def nce(
     return leep(np.eye(source.shape[1])[source.argmax(axis=1)], labels)
 
 # %% ../nbs/toolkit/22_transferability.ipynb #code-nleep
+@takes_numbers(components_per_class=COUNT)
 @_score
 def nleep(
     features: np.ndarray,  # one row an image, shape (n, d)
@@ -342,6 +346,7 @@ def _probabilities_of_the_left_out(scores, labels, num_features):
     return softmax(inner - square / 2 + prior, axis=1)
 
 # %% ../nbs/toolkit/22_transferability.ipynb #code-knn
+@takes_numbers(neighbors=COUNT)
 @_score
 def knn(
     features: np.ndarray,  # one row an image, shape (n, d)

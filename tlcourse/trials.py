@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from .arguments import POSITIVE, takes_numbers
 from .progress import progress_bar
 from .settings import cache_folder
 
@@ -149,6 +150,7 @@ def quiet_optuna() -> Iterator:  # for a with statement
         optuna.logging.set_verbosity(before)
 
 # %% ../nbs/toolkit/31_trials.ipynb #code-seeded
+@takes_numbers()
 def seeded_sampler(
     make: Callable,  # from a seed to an Optuna sampler
     seed: int,  # with the number of a trial, decides what the trial tries
@@ -194,6 +196,7 @@ class TrialFailed(Exception):
         super().__init__(reason)
 
 
+@takes_numbers(interval=POSITIVE)
 @contextmanager
 def heartbeat(
     trial: "optuna.Trial",  # the trial that runs while this lasts
@@ -224,6 +227,7 @@ def heartbeat(
         thread.join()
 
 # %% ../nbs/toolkit/31_trials.ipynb #code-watch
+@takes_numbers(silence=POSITIVE)
 class Watch:
     "Looks for running trials that have gone silent, and puts them in the queue again"
 
@@ -254,6 +258,7 @@ class Watch:
         return alive
 
 
+@takes_numbers()
 def give_up(
     study: "optuna.Study",  # the search
     trial: "optuna.trial.FrozenTrial",  # a running one that will not end
@@ -271,6 +276,7 @@ def give_up(
         study.enqueue_trial(trial.params, user_attrs={"retry": times + 1, "retry of": trial.number})
 
 # %% ../nbs/toolkit/31_trials.ipynb #code-run
+@takes_numbers(beat=POSITIVE)
 def run_trials(
     study: "optuna.Study",  # the search
     objective: Callable,  # from a trial to a number; may raise optuna.TrialPruned or TrialFailed
@@ -287,6 +293,8 @@ def run_trials(
     `KeyboardInterrupt` goes on. So do errors of the objective other than the two, after the trial was recorded as
     failed.
     """
+    if n_trials is None and seconds is None:
+        raise ValueError("Expected n_trials or seconds; neither came, and the search would have no end.")
     watch, started = Watch(6 * beat), time.monotonic()
     bar = progress_bar(n_trials or round(seconds), "trials" if n_trials else "seconds", show=progress)
     with quiet_optuna():

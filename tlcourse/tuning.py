@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from .arguments import AMOUNT, Number, takes_numbers
 from .backbones import Backbone
 from .feature_cache import digest
 from .features import extract, image_digest
@@ -38,6 +39,7 @@ from tlcourse.search_space import (
     numbers,
     parse_space,
     suggest,
+    value_of,
 )
 from .splitting import Splits
 from .texts import text
@@ -93,15 +95,11 @@ def complete(
 ) -> dict:  # all of them
     """Settings with the defaults of what they leave out; `ValueError` for an unknown name or a value that it does not
     take"""
-    for name, value in settings.items():
-        if name != "cut":
-            parse_space(
-                {name: value, "batch_size": [1, 2]} if name != "batch_size" else {name: value, "warmup": [0.0, 0.1]},
-                PARAMETERS,
-            )
-    return {name: parameter.default for name, parameter in PARAMETERS.items()} | settings
+    given = {name: value if name == "cut" else value_of(name, value, PARAMETERS) for name, value in settings.items()}
+    return {name: parameter.default for name, parameter in PARAMETERS.items()} | given
 
 
+@takes_numbers()
 def build(
     backbone: Backbone,  # from load_backbone
     class_names: Sequence,  # the name of each class
@@ -124,6 +122,7 @@ def build(
     return keras.Model(plain.input, head, name=plain.name)
 
 
+@takes_numbers()
 def phases_of(
     settings: dict,  # see PARAMETERS
     stage_names: Sequence,  # names of the backbone's stages, from input to top
@@ -144,13 +143,14 @@ def phases_of(
     shared = {name: settings[name] for name in ("optimizer", "momentum", "weight_decay", "schedule", "warmup")} | smooth
     first = epochs if settings["cut"] == "head" else max(1, epochs // 2)
     found = [Phase("head", first, settings["learning_rate"], **shared)]
-    if settings["cut"] != "head":
+    if epochs > first:
         found.append(
-            Phase(settings["cut"], max(1, epochs - first), settings["learning_rate"] * settings["rate_ratio"], **shared)
+            Phase(settings["cut"], epochs - first, settings["learning_rate"] * settings["rate_ratio"], **shared)
         )
     return found
 
 # %% ../nbs/lessons/08_hyperparameters.ipynb #code-workbench
+@takes_numbers()
 class Workbench:
     """Measures settings on a split: with all features at hand, and what was traced for one head ready for the next
 
@@ -165,15 +165,12 @@ class Workbench:
         part: str | int = "validation",
         epochs: int = 10,  # of each training
     ):
-        if part == "test":
+        if isinstance(part, str) and part == "test":
             raise ValueError(
                 'Expected part to be "validation" or a number of folds; "test" came. The test part is looked at once, '
                 "when the search is over: evaluate(train_best(study, splits, backbone), splits.test)."
             )
-        if part != "validation" and not (isinstance(part, int) and part >= 2):
-            raise ValueError(f'Expected part to be "validation" or a number of folds from 2; {part!r} came.')
-        if not isinstance(epochs, int) or epochs < 1:
-            raise ValueError(f"Expected epochs to be a whole number from 1; {epochs!r} came.")
+        part = _part(part)
         for name in ("train", "validation"):
             if not len(splits.parts[name]):
                 raise ValueError(f"Expected images in the {name} part; it has none.")
@@ -182,6 +179,7 @@ class Workbench:
         self.trainer = None
         self._features = {}
 
+    @takes_numbers(copies=AMOUNT)
     def features(
         self,
         copies: int = 0,  # augmented copies of each training image
@@ -232,6 +230,7 @@ class Workbench:
             for rows, others in _divide(both, self.part)
         ]
 
+    @takes_numbers()
     def measure(
         self,
         settings: dict,  # see PARAMETERS; what is left out has its default
@@ -304,6 +303,13 @@ class Workbench:
         return best
 
 
+def _part(part):
+    "What scores, as a text or a Python number"
+    if isinstance(part, str) and part in ("validation", "test"):
+        return part
+    return Number(2, whole=True)(part, 'part, if it is not "validation",')
+
+
 def _better(best, logs, epoch):
     for name in ("loss", "val_loss"):
         if not math.isfinite(logs[name]):
@@ -350,6 +356,7 @@ SAMPLERS = ("grid", "random", "tpe", "cma-es", "gp")
 PRUNERS = ("none", "median", "successive halving", "hyperband")
 
 
+@takes_numbers()
 def make_sampler(
     name: str,  # one of SAMPLERS
     seed: int = 0,  # decides what it draws
@@ -387,6 +394,7 @@ def make_sampler(
         return seeded_sampler(make, seed)
 
 
+@takes_numbers()
 def make_pruner(
     name: str,  # one of PRUNERS
     steps: int,  # how often a trial reports
@@ -420,6 +428,7 @@ def _one_of(what, name, allowed):
         )
 
 # %% ../nbs/lessons/08_hyperparameters.ipynb #code-search
+@takes_numbers()
 def search(
     splits: Splits,  # its train and validation parts are used, never its test part
     backbone: Backbone,  # from load_backbone
@@ -454,10 +463,8 @@ def search(
             "Expected a recipe or a cut in the space, not both: each says what trains. Leave one of them out."
         )
     _one_of("score", score, ("accuracy", "loss"))
-    for name, value in (("n_trials", n_trials), ("seconds", seconds)):
-        if value is not None and not (isinstance(value, (int, float) if name == "seconds" else int) and value > 0):
-            raise ValueError(f"Expected {name} above 0; {value!r} came.")
     n_trials = 30 if n_trials is None and seconds is None else n_trials
+    part = _part(part)
     bench = _workbench(splits, backbone, part, epochs)
     if sampler == "grid":
         entries = discretised(entries, levels_within(entries, n_trials or 50))
@@ -595,6 +602,7 @@ def best_settings(
     return complete(study.best_trial.user_attrs["settings"])
 
 
+@takes_numbers()
 def train_best(
     study: "optuna.Study",  # from search
     splits: Splits,  # its train and validation parts are used
@@ -819,6 +827,7 @@ def draw_parallel(
     return figure
 
 
+@takes_numbers()
 def draw_slice(
     study: "optuna.Study",  # from search
     parameters: Sequence | None = None,  # names; all by default
@@ -902,6 +911,7 @@ def draw_surface(
     return figure
 
 # %% ../nbs/lessons/08_hyperparameters.ipynb #code-contest
+@takes_numbers()
 class Contest:
     "A hidden surface and three who look for its top, a try each in turn: you, random search and TPE"
 
@@ -1008,6 +1018,7 @@ class Contest:
         return figure
 
 
+@takes_numbers()
 def beat_the_tuner(
     surface: pd.DataFrame,  # as for Contest
     seed: int = 0,  # decides what the other two try
