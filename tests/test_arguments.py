@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from test_public_api import OBJECTS
 
-from tlcourse import tuning
+from tlcourse import evaluation, inference, tuning
 from tlcourse.arguments import Number, as_number, number_in, takes_numbers
 from tlcourse.feature_selection import CorrelationFilter
 from tlcourse.image_data import ImageData, blank_figure
@@ -36,6 +36,7 @@ RESULTS = {
     "evidence.Estimate",
     "feature_selection.Method",
     "fine_tuning.RangeTest",
+    "image_files.FileFacts",
     "search_space.Range",
 }
 # looked at inside, as not only a number may come, or several, or scikit-learn wants to see it as it came
@@ -44,12 +45,22 @@ INSIDE = {
         n_features_to_select=value
     ).fit(np.eye(3)),
     "feature_selection.CorrelationFilter.threshold": lambda value: CorrelationFilter(value).fit(np.eye(3)),
+    "evaluation.evaluate.image_size": lambda value: evaluation.evaluate(ANY_SIZE, IMAGES, image_size=value),
+    "evaluation.predict.image_size": lambda value: evaluation.predict(
+        ANY_SIZE, IMAGES, IMAGES.class_names, image_size=value
+    ),
+    "image_data.ImageData.to_dataset.image_size": lambda value: IMAGES.to_dataset(value),
+    "inference.images_at_a_time.image_size": lambda value: inference.images_at_a_time(value),
+    "inference.run_over.size": lambda value: inference.run_over(None, IMAGES, size=value),
+    "inference.size_of_images.image_size": lambda value: inference.size_of_images(ANY_SIZE, IMAGES, value),
+    "inference.stream.size": lambda value: next(inference.stream(None, IMAGES, size=value)),
     "image_data.blank_figure.size": lambda value: blank_figure((value, 3)),
     "optimizers.make_optimizer.learning_rate": lambda value: make_optimizer("sgd", value),
     "splitting.split.sizes": lambda value: split(IMAGES, sizes=(value, 0.25, 0.25)),
     "tuning.Workbench.part": lambda value: tuning.Workbench(None, None, value),
     "tuning.search.part": lambda value: tuning.search(None, SimpleNamespace(cut_points={}), part=value),
 }
+ANY_SIZE = SimpleNamespace(input_shape=(None, None, None, 3), output_shape=(None, 2), layers=[])
 IMAGES = ImageData(np.zeros((20, 1, 1, 3), np.uint8), np.arange(20) % 2, ["cat", "dog"])
 
 FROM_0, FROM_1, FROM_2 = ((0, 7), (-1, 1.5)), ((1, 7), (0, -1, 1.5)), ((2, 7), (1, 0, -2, 2.5))
@@ -128,6 +139,7 @@ ROWS = {  # name of a parameter, or its full name where that is not enough: valu
     "share": ((0.01, 1), (0, -0.1, 1.1)),
     "silence": ABOVE_0,
     "softening": ABOVE_0,
+    "splitting.splits_from_folder.share": ((0.15, 0.4), (0, 0.5, -0.1)),
     "stage_decay": ABOVE_0,
     "steps": FROM_1,
     "fine_tuning.find_learning_rate.steps": ((10, 60), (9, 10.5)),

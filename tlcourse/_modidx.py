@@ -12,6 +12,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'tlcourse.arguments._advice': ('toolkit/arguments.html#_advice', 'tlcourse/arguments.py'),
                                     'tlcourse.arguments._shown': ('toolkit/arguments.html#_shown', 'tlcourse/arguments.py'),
                                     'tlcourse.arguments.as_number': ('toolkit/arguments.html#as_number', 'tlcourse/arguments.py'),
+                                    'tlcourse.arguments.height_and_width': ( 'toolkit/arguments.html#height_and_width',
+                                                                             'tlcourse/arguments.py'),
                                     'tlcourse.arguments.number_in': ('toolkit/arguments.html#number_in', 'tlcourse/arguments.py'),
                                     'tlcourse.arguments.numeric_kind': ('toolkit/arguments.html#numeric_kind', 'tlcourse/arguments.py'),
                                     'tlcourse.arguments.takes_numbers': ('toolkit/arguments.html#takes_numbers', 'tlcourse/arguments.py')},

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COUNT', 'AMOUNT', 'POSITIVE', 'SHARE', 'PART', 'ANY', 'BOUND', 'NUMBERS', 'Number', 'as_number', 'number_in',
-           'takes_numbers', 'numeric_kind']
+           'takes_numbers', 'height_and_width', 'numeric_kind']
 
 # %% ../nbs/toolkit/56_arguments.ipynb #code-export-imports
 import functools
@@ -204,6 +204,16 @@ def takes_numbers(
         return checked
 
     return decorate
+
+
+def height_and_width(
+    value: object,  # one number, or two
+    name: str = "image_size",  # what the message calls it
+) -> tuple[int, int]:  # in pixels
+    "The size of images: one number is both; `ValueError` for anything else than one or two whole numbers from 1"
+    rule = replace(COUNT, whole=True)
+    several = getattr(value, "shape", ()) or isinstance(value, (list, tuple))
+    return rule.each(value, name, 2) if several else (rule(value, name),) * 2
 
 
 def numeric_kind(

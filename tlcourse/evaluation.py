@@ -171,6 +171,7 @@ def evaluate(
     return Evaluation(data, probabilities[:, [known.index(name) for name in data.class_names]])
 
 
+@takes_numbers()
 def predict(
     model: "keras.Model",  # RGB pixels from 0 to 255 to classes, as from build_classifier or made by yourself
     # an image file, a folder of them, a list of files; or RGB pixels from 0 to 255, one image or (n, height, width, 3)
@@ -223,7 +224,8 @@ def _last_activation(layer):
 
 def _probabilities(model, data, batch_size, image_size):
     "The probability of each class for each image, whether the model gives probabilities, logits, or one number for two"
-    outputs = run_over(inference_function(model), data, batch_size, size_of_images(model, data, image_size))
+    size = size_of_images(model, data, image_size)
+    outputs = run_over(inference_function(model), data, batch_size, size)
     if not np.isfinite(outputs).all():
         raise ValueError(
             f"Expected numbers from the model; NaN or infinity came for {(~np.isfinite(outputs)).any(axis=1).sum()} of "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .arguments import POSITIVE, takes_numbers
+from .arguments import POSITIVE, height_and_width, takes_numbers
 from .batch_order import BatchOrder
 from .image_files import ImageFiles, decode
 from .texts import text
@@ -195,7 +195,7 @@ class ImageData:
                 "none came."
             )
         labels = tf.constant(self.labels)
-        size = None if image_size is None else tuple(map(int, np.broadcast_to(image_size, 2)))
+        size = None if image_size is None else height_and_width(image_size)
 
         def load(rows, read, shape):
             "One image for one row, many for many"

@@ -239,6 +239,7 @@ def unreadable(
 NEARLY_BLACK = 17  # a 16-bit picture whose brightest pixel is below this level of 255 uses 12 of its bits or fewer
 
 
+@takes_numbers(workers=COUNT)
 def check_files(
     paths: Sequence,  # paths of files
     workers: int = 4,  # how many files to decode at once; decoding runs outside Python's lock

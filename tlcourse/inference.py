@@ -7,12 +7,13 @@ __all__ = ['MAX_ERROR', 'inference_function', 'images_at_a_time', 'size_of_image
            'is_better_in_bfloat16']
 
 # %% ../nbs/toolkit/13_inference.ipynb #code-export
+import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .arguments import takes_numbers
+from .arguments import height_and_width, takes_numbers
 from .image_data import ImageData
 from .image_files import ImageFiles
 from .precision import GAIN, PRECISIONS, gain_of_bfloat16
@@ -39,7 +40,7 @@ def images_at_a_time(
     image_size: int | tuple[int, int],  # in pixels: one number, or height and width
 ) -> int:  # from 16 to 64
     "A batch that is large enough to be fast and small enough for a small machine: about a million pixels"
-    return min(64, max(16, 2**20 // int(np.prod(np.broadcast_to(image_size, 2)))))
+    return min(64, max(16, 2**20 // math.prod(height_and_width(image_size))))
 
 
 def size_of_images(
@@ -52,9 +53,9 @@ def size_of_images(
 
     Raises `ValueError` where another is asked for than the model takes, or files are to be seen and none is asked for.
     """
+    asked = None if image_size is None else height_and_width(image_size)
     own = model.input_shape[1:3]
-    if image_size is not None:
-        asked = tuple(map(int, np.broadcast_to(image_size, 2)))
+    if asked:
         if any(has not in (None, wanted) for has, wanted in zip(own, asked)):
             raise ValueError(f"Expected image_size={own}, for the model takes no other; {image_size} came.")
         return asked
@@ -77,7 +78,11 @@ def stream(
     size: tuple[int, int] | None = None,  # height and width to resize to; by default what the function takes
 ) -> Iterator:  # arrays, one row an image, in the order of `data`
     "The output of a network batch by batch; images decode on all cores while the network runs"
-    size = size or tuple(function.structured_input_signature[0][0].shape[1:3])
+    size = (
+        height_and_width(size, "size")
+        if size is not None
+        else tuple(function.structured_input_signature[0][0].shape[1:3])
+    )
     for pixels, _ in data.to_dataset(size, batch_size or images_at_a_time(size)):
         yield function(pixels if augment is None else augment(pixels)).numpy()
 

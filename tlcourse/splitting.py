@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .arguments import POSITIVE, takes_numbers
+from .arguments import POSITIVE, Number, takes_numbers
 from .conversion import as_image_data
 from .data import parts_from_folder
 from .image_data import ImageData
@@ -216,6 +216,7 @@ def _numbered(values, column):
     return known, np.array([number_of[value] for value in values], int)
 
 # %% ../nbs/lessons/04_splitting_and_scaling.ipynb #code-export-def-splits-from-folder
+@takes_numbers(share=Number(0, 0.5, above=True, below=True))
 def splits_from_folder(
     path: str | Path,  # a folder with the folders train, validation and test above those of the classes
     name: str | None = None,  # what figures and reports call the set; the folder's name by default
@@ -233,8 +234,6 @@ def splits_from_folder(
             f"Expected a part to train on in {path}, such as train/<class>/*.jpg; {', '.join(parts)} came. "
             "data.parts_from_folder(path) gives them by name."
         )
-    if not 0 < share < 0.5:
-        raise ValueError(f"Expected a share above 0 and below 0.5, such as 0.15; {share!r} came.")
     rng, how = np.random.default_rng(seed), "by folder"
     for part in ("test", "validation"):
         if part not in parts:
