@@ -13,10 +13,11 @@ import pandas as pd
 import pytest
 from test_public_api import OBJECTS
 
-from tlcourse import evaluation, inference, tuning
+from tlcourse import evaluation, inference, trials, tuning
 from tlcourse.arguments import Number, as_number, number_in, takes_numbers
 from tlcourse.feature_selection import CorrelationFilter
 from tlcourse.image_data import ImageData, blank_figure
+from tlcourse.image_faults import find_faults
 from tlcourse.optimizers import make_optimizer
 from tlcourse.splitting import split
 
@@ -61,6 +62,8 @@ INSIDE = {
     "tuning.search.part": lambda value: tuning.search(None, SimpleNamespace(cut_points={}), part=value),
 }
 ANY_SIZE = SimpleNamespace(input_shape=(None, None, None, 3), output_shape=(None, 2), layers=[])
+MEASURES = {"width": [64, 64, 320], "height": [64, 64, 320], "brightest": 250, "darkest": 5, "middle": 120}
+MEASURES |= {"blur": 1.0, "structure": 40.0, "colour": 50}
 IMAGES = ImageData(np.zeros((20, 1, 1, 3), np.uint8), np.arange(20) % 2, ["cat", "dog"])
 
 FROM_0, FROM_1, FROM_2 = ((0, 7), (-1, 1.5)), ((1, 7), (0, -1, 1.5)), ((2, 7), (1, 0, -2, 2.5))
@@ -270,6 +273,21 @@ def test_numbers_of_any_library_are_the_same_inside_too():
     assert len(split(IMAGES, sizes=np.array([2, 1, 1]) / 4).train) == 10
     assert CorrelationFilter(np.float32(0.4)).fit(np.eye(3)).support_.sum() == 1
     assert blank_figure(np.array([2, 3])).get_size_inches().tolist() == [2, 3]
+
+
+def test_limits_of_faults_are_numbers():
+    for value in (*NO_NUMBERS, -1, math.inf, None):
+        with pytest.raises(ValueError, match="Expected limit 'size' to be a number from 0; .* came"):
+            find_faults(pd.DataFrame(MEASURES), {"size": value})
+    with pytest.raises(ValueError, match="limits among .*; 3 came"):
+        find_faults(pd.DataFrame(MEASURES), {3: 1})
+    found = [find_faults(pd.DataFrame(MEASURES), {"size": size}) for size in (2, np.float32(2), np.array(2))]
+    assert len(found[0]) == 1 and found[0].equals(found[1]) and found[0].equals(found[2])
+
+
+def test_a_search_without_an_end_is_refused():
+    with pytest.raises(ValueError, match="n_trials or seconds; neither came"):
+        trials.run_trials(None, None)
 
 
 @pytest.mark.parametrize(
