@@ -95,7 +95,7 @@ def test_a_learning_rate_that_is_set_is_the_one_that_acts(cached, backbone, spli
         rates.append(rate)
         return 0.0
 
-    model, _ = trained(backbone, splits, [keras.callbacks.LearningRateScheduler(still)], cached=cached)
+    model, _ = trained(backbone, splits, keras.callbacks.LearningRateScheduler(still), cached=cached)
     before = fine_tuning.build_classifier(backbone, ["a", "b"]).get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), before, strict=True))
     np.testing.assert_allclose(rates, [1e-2, 0, 1e-3, 0])

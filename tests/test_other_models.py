@@ -67,9 +67,10 @@ def test_the_names_are_in_the_file_and_nothing_of_ours_is(backbone, tmp_path):
 def test_classes_in_another_order_are_put_right_and_others_are_refused(backbone):
     data = shades()
     trained = []
-    for one in (data, in_other_order(data)):
+    for one, weights in ((data, [1.0, 2.0, 3.0]), (in_other_order(data), [3.0, 1.0, 2.0])):
         model = fine_tuning.build_classifier(backbone, NAMES, dropout=0.0)
-        fine_tuning.fine_tune(model, Splits(one, data, data), [fine_tuning.Phase("head", 40, 0.1)])
+        phases = [fine_tuning.Phase("head", 40, 0.1)]
+        fine_tuning.fine_tune(model, Splits(one, data, data), phases, class_weight=weights)
         trained.append(model.get_weights())
     assert all(np.array_equal(a, b) for a, b in zip(*trained, strict=True))
     straight, turned = (evaluation.evaluate(model, one) for one in (data, in_other_order(data)))

@@ -349,7 +349,7 @@ def fine_tune(
         _ready_to_save(model, history.params["phases"][-1].optimizer)
         history.set_model(model)
         return history
-    splits = _checked(model, splits)
+    came, splits = splits, _checked(model, splits)
     if phases is None:
         if recipe not in RECIPES:
             raise ValueError(f"Expected recipe to be one of {', '.join(RECIPES)}; {recipe!r} came.")
@@ -361,7 +361,9 @@ def fine_tune(
     weights = {weight.path: weight.numpy() for weight in model.weights} if any(phase.l2_sp for phase in phases) else {}
     order = BatchOrder(len(splits.train), batch_size, shuffle=True, seed=seed)
     names = splits.train.class_names
-    class_weights = _class_weights(class_weight, splits.train)
+    class_weights = _class_weights(class_weight, came.train)
+    if class_weights is not None:  # in the order in which the classes came
+        class_weights = class_weights[[came.train.class_names.index(name) for name in names]]
     if class_weight is not None and any(phase.mix for phase in phases):
         raise ValueError(
             "Expected class_weight or a phase with mix, not both: a mixed image has no one class to weigh it by. "
@@ -389,6 +391,7 @@ def fine_tune(
         sum(phase.epochs for phase in phases) * len(order),
         progress,
     )
+    callbacks = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else callbacks or ()
     mediators = [across_phases(callback, model) for callback in callbacks]
     trained = None
     for number, (phase, layer) in enumerate(zip(phases, layers)):
