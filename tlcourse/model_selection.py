@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .arguments import COUNT, POSITIVE, takes_numbers
+from .arguments import COUNT, LIMIT, takes_numbers
 from .backbones import BACKBONES, Backbone, course_weights_file, imagenet_weights_file, load_backbone
 from .features import extract
 from .image_data import blank_figure
@@ -283,7 +283,7 @@ class Choice:
         return f"{self.name} with {self.weights} weights and a {self.head} head\n{lines}"
 
 
-@takes_numbers(max_latency_ms=POSITIVE, max_params=POSITIVE, max_memory_mb=POSITIVE)
+@takes_numbers(max_latency_ms=LIMIT, max_params=LIMIT, max_memory_mb=LIMIT)
 def choose_model(
     task: str,  # "image_classification" or "object_detection"
     splits: Splits | None = None,  # your images: the training part is probed; without them the published table decides
@@ -362,7 +362,7 @@ def _best(table, names, splits, image_size):
     )
 
 # %% ../nbs/lessons/02_model_selection.ipynb #code-pick
-@takes_numbers(max_latency_ms=POSITIVE, max_memory_mb=POSITIVE)
+@takes_numbers(max_latency_ms=LIMIT, max_memory_mb=LIMIT)
 def pick(
     table: pd.DataFrame,  # one row a candidate, its index the labels: accuracy, latency_ms, inference_mb
     max_latency_ms: float,  # for one image, in milliseconds
