@@ -71,7 +71,7 @@ ABOVE_0, AT_LEAST_0 = ((1e-6, 2), (0, -1)), ((0, 0.5, 3), (-0.1,))
 SHARE, PART = ((0, 0.5, 1), (-0.1, 1.1)), ((0, 0.5), (-0.1, 1))
 ANY = ((-2, 0, 3), ())
 OPEN = ((-math.inf, 0, math.inf), ())
-LIMIT = ((0, 2, math.inf), (-1, -math.inf))
+LIMIT = ((1e-6, 2, math.inf), (0, -1, -math.inf))
 
 ROWS = {  # name of a parameter, or its full name where that is not enough: values that can be meant, and that cannot
     "above": OPEN,

@@ -151,7 +151,7 @@ SHARE = Number(0, 1)  # of a whole, all of it included
 PART = Number(0, 1, below=True)  # of a whole that must leave something
 ANY = Number()
 BOUND = Number(infinite=True)  # of a range that may be open
-LIMIT = Number(0, infinite=True)  # of what may cost so much; infinity is none
+LIMIT = Number(0, above=True, infinite=True)  # of what may cost so much; infinity is none
 
 NUMBERS = {  # name of a parameter: what it may be, wherever it is a parameter
     **dict.fromkeys(("seed",), Number(0, 2**31 - 1)),  # what NumPy, scikit-learn, Keras and Optuna all take
