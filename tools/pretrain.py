@@ -22,7 +22,7 @@ from pretraining.source import Source, crops, order_of
 from pretraining.teacher import described, teacher_network
 
 from tlcourse import precision
-from tlcourse.backbones import find_spec, load_backbone
+from tlcourse.backbones import find_spec, load_backbone, preprocessing_module
 from tlcourse.checkpoints import load_state, save_state
 
 
@@ -88,7 +88,7 @@ def steps_of(source, recipe, sizes, first, last, spec, teacher, seed):
     "The steps from `first` to before `last`, for `fit`; what one sees depends on its number and the seed alone"
     import keras
 
-    preprocess = getattr(keras.applications, spec.module).preprocess_input
+    preprocess = getattr(keras.applications, preprocessing_module(spec)).preprocess_input
     per_epoch = len(source.train) // recipe.batch_size
     orders = {epoch: order_of(source, epoch, seed) for epoch in range(first // per_epoch, (last - 1) // per_epoch + 1)}
     one_hot = np.eye(len(source.classes), dtype=np.float32)
@@ -141,7 +141,7 @@ def held_out_accuracy(model, source, spec, size, images=2000):
         keras.ops.image.resize(source.pixels[chosen].astype(np.float32), (size, size), antialias=True)
     )
     predicted = model.predict(
-        getattr(keras.applications, spec.module).preprocess_input(np.array(pixels)), verbose=0, batch_size=100
+        getattr(keras.applications, preprocessing_module(spec)).preprocess_input(np.array(pixels)), verbose=0, batch_size=100
     )
     return float((predicted["classes"].argmax(axis=1) == source.labels[chosen]).mean())
 
