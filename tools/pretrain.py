@@ -141,7 +141,9 @@ def held_out_accuracy(model, source, spec, size, images=2000):
         keras.ops.image.resize(source.pixels[chosen].astype(np.float32), (size, size), antialias=True)
     )
     predicted = model.predict(
-        getattr(keras.applications, preprocessing_module(spec)).preprocess_input(np.array(pixels)), verbose=0, batch_size=100
+        getattr(keras.applications, preprocessing_module(spec)).preprocess_input(np.array(pixels)),
+        verbose=0,
+        batch_size=100,
     )
     return float((predicted["classes"].argmax(axis=1) == source.labels[chosen]).mean())
 
