@@ -444,6 +444,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'tlcourse.evidence.Estimate.__str__': ('toolkit/evidence.html#estimate.__str__', 'tlcourse/evidence.py'),
                                    'tlcourse.evidence.Estimate.half': ('toolkit/evidence.html#estimate.half', 'tlcourse/evidence.py'),
                                    'tlcourse.evidence._interval': ('toolkit/evidence.html#_interval', 'tlcourse/evidence.py'),
+                                   'tlcourse.evidence._is_gap': ('toolkit/evidence.html#_is_gap', 'tlcourse/evidence.py'),
                                    'tlcourse.evidence._table': ('toolkit/evidence.html#_table', 'tlcourse/evidence.py'),
                                    'tlcourse.evidence.accuracy_difference': ( 'toolkit/evidence.html#accuracy_difference',
                                                                               'tlcourse/evidence.py'),

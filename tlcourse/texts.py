@@ -432,6 +432,7 @@ TEXTS = {
         "verdict: measured": "measured",
         "verdict: missed": "missed",
         "verdict: not decided": "not decided",
+        "verdict: no guess": "no guess yet",
         "verdict: number": "holds within ± {within:g}",
         "verdict: one value": "of one value: unknown",
         "verdict: rival": "rival",
