@@ -147,6 +147,8 @@ def test_predict_takes_a_file_a_folder_a_list_and_arrays(backbone, tmp_path):
         Image.new("RGB", (50, 40), colour).save(tmp_path / "new" / name)
     (tmp_path / "new" / "c.png").write_text("no picture")
     (tmp_path / "new" / "notes.txt").write_text("no picture either")
+    (tmp_path / "new" / "__MACOSX").mkdir()
+    (tmp_path / "new" / "__MACOSX" / "b.png").write_text("what an archive leaves")
     with pytest.raises(ValueError, match="Expected the names of the 3 classes of this model, for it carries none"):
         evaluation.predict(model, tmp_path / "new")
     with pytest.warns(UserWarning, match=r"1 of 3 files cannot be read and are left out: .*c\.png"):

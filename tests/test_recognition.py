@@ -69,6 +69,7 @@ def test_a_network_is_registered_by_name_and_cut_points_alone(name):
 
 def test_one_network_is_not_taken_for_another_whose_layers_have_the_same_names(registry):
     body = network("ResNet101")
+    register(BackboneSpec("VGG19", {}))  # nothing to know it by, and no reason to stop
     assert spec_of(classifier(body, "mine")) is None  # it has the cut points of ResNet50, and more between them
     cuts = {"conv4": "conv4_block23_out", "conv5": "conv5_block3_out"}
     deep = register(BackboneSpec("ResNet101", cuts))

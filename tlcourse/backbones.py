@@ -208,7 +208,7 @@ def build(
     pooling: str | None = "avg",  # "avg" for pooled features, None for the last feature map
 ) -> "keras.Model":  # the model
     "The network without its top, its weights random, as `keras.applications` builds it in float32, channels last"
-    if not isinstance(image_size, (int, np.integer)) or image_size < spec.smallest:
+    if image_size < spec.smallest:
         raise ValueError(
             f"Expected an image size of at least {spec.smallest} pixels, a whole number, for {spec.name}; "
             f"{image_size!r} came."
@@ -282,7 +282,7 @@ def spec_of(
 ) -> BackboneSpec | None:  # the entry of the registry; None where it was not built on a registered backbone
     """What a classifier was built on: what its name says, else the backbone that has the same layers with weights"""
     names = {layer.name for layer in model.layers}
-    fit = [spec for spec in BACKBONES.values() if names.issuperset(spec.cut_points.values())]
+    fit = [spec for spec in BACKBONES.values() if spec.cut_points and names.issuperset(spec.cut_points.values())]
     for spec in fit:
         if model.name == classifier_name(spec):
             return spec

@@ -70,7 +70,11 @@ def _in_parts(names):
     return len({_part_called(name) for name in names} - {None}) > 1
 
 # %% ../nbs/toolkit/08_data.ipynb #code-files-of
-def _files_of(folder):
+def files_of(
+    folder: Path,  # the folder
+) -> list[Path]:  # in the order in which a reader would number them
+    "The files in a folder and below it, without what systems, cameras and network drives leave"
+
     def stop(error):
         raise error
 
@@ -99,7 +103,7 @@ def _contents(path):
             f"{path}: links to folders are not followed, so these are left out: {', '.join(links)}. Copy them, if "
             "they are classes."
         )
-    pictures = [name for name in files if _named_like_a_picture(name)]
+    pictures = [name for name in files if named_like_a_picture(name)]
     if folders and pictures:
         words.append(
             f"{path}: {len(pictures)} pictures lie beside the folders and belong to no class, so they are left out: "
@@ -108,7 +112,10 @@ def _contents(path):
     return folders, files, words
 
 
-def _named_like_a_picture(name):
+def named_like_a_picture(
+    name: str,  # of a file
+) -> bool:  # whether Pillow has a format for its ending
+    "Whether a file says by its name that it is a picture"
     file_format = Image.registered_extensions().get(Path(name).suffix.lower())
     return Image.MIME.get(file_format, "").startswith("image/")
 
@@ -132,7 +139,7 @@ def _by_class(folders):
     "For each class its files; folders whose names are the same word are one class"
     found = {}
     for class_name, folder in folders:
-        found.setdefault(unicodedata.normalize("NFC", _as_text(class_name)), []).extend(_files_of(folder))
+        found.setdefault(unicodedata.normalize("NFC", _as_text(class_name)), []).extend(files_of(folder))
     return found
 
 

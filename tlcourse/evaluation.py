@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from .arguments import takes_numbers
 from .class_names import check_class_names, class_names_of
 from .conversion import as_image_data
+from .data import files_of, named_like_a_picture
 from .image_data import ImageData, blank_figure, draw_grid
 from .image_files import ImageFiles, unreadable
 from .inference import inference_function, run_over, size_of_images
@@ -252,11 +252,7 @@ def _new_images(images):
         return images[None] if images.ndim == 3 else images, range(1 if images.ndim == 3 else len(images))
     if isinstance(images, str | Path):
         path = Path(images).expanduser()
-        if path.is_dir():
-            kinds = Image.registered_extensions()
-            images = sorted(file for file in path.rglob("*") if file.suffix.lower() in kinds and file.name[0] != ".")
-        else:
-            images = [path]
+        images = [file for file in files_of(path) if named_like_a_picture(file.name)] if path.is_dir() else [path]
     paths = [str(path) for path in images]
     broken = unreadable(paths)
     if broken:

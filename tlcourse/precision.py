@@ -148,14 +148,8 @@ def computing_in(
 ) -> Iterator:  # a context
     "While this lasts, what is traced of a model computes in that precision; its weights are float32 all the time"
     layers = rounded_layers(model) if precision == "bfloat16" else []
-    kept = [(layer, layer.dtype_policy) for layer in layers if layer is not model.layers[-1]]
-    for layer, _ in kept:
-        layer.dtype_policy = "mixed_bfloat16"
-    try:
+    with _having([layer for layer in layers if layer is not model.layers[-1]], "mixed_bfloat16"):
         yield
-    finally:
-        for layer, policy in kept:
-            layer.dtype_policy = policy
 
 
 @contextmanager
@@ -163,14 +157,21 @@ def in_float32(
     model: "keras.Model",  # one that may be training inside `computing_in`
 ) -> Iterator:  # a context
     "While this lasts, a model is what it is without `computing_in`: so it is saved"
-    kept = [(layer, layer.dtype_policy) for layer in model.layers if layer.dtype_policy.name == "mixed_bfloat16"]
-    for layer, _ in kept:
-        layer.dtype_policy = "float32"
+    with _having([layer for layer in model.layers if layer.dtype_policy.name == "mixed_bfloat16"], "float32"):
+        yield
+
+
+@contextmanager
+def _having(layers, policy):
+    "While this lasts, layers have another policy than their own"
+    own = [layer.dtype_policy for layer in layers]
+    for layer in layers:
+        layer.dtype_policy = policy
     try:
         yield
     finally:
-        for layer, policy in kept:
-            layer.dtype_policy = policy
+        for layer, kept in zip(layers, own):
+            layer.dtype_policy = kept
 
 
 @takes_numbers()
