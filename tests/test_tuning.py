@@ -537,7 +537,7 @@ def test_of_four_workers_two_are_killed_and_no_trial_is_lost(kind, tmp_path):
             study = optuna.load_study(study_name="shared", storage=trials.open_storage(where))
             before = wait_until(
                 lambda: study.trials,
-                lambda found: sum(trial.state == COMPLETE for trial in found) >= 6 and victims(found, workers),
+                lambda found: victims(found, workers),
             )
             for worker in victims(before, workers):
                 worker.kill()
@@ -573,9 +573,39 @@ def test_of_four_workers_two_are_killed_and_no_trial_is_lost(kind, tmp_path):
     assert lost
     for trial in lost:
         assert after[trial.number].state == FAIL
-        again = [other for other in complete if other.user_attrs.get("retry of") == trial.number]
+        again = [other for other in complete if first_of(after, other) == trial.number]
         assert len(again) == 1 and again[0].params == trial.params
     assert not [trial for trial in after if trial.state.name in ("RUNNING", "WAITING")]
+
+
+def test_the_last_place_is_of_one_trial_and_what_was_lost_is_tried_again(monkeypatch):
+    def objective(trial):
+        return trial.suggest_float("x", 0, 1)
+
+    def at_the_same_moment():
+        monkeypatch.setattr(study, "ask", ask)
+        other = ask(place)
+        threading.Timer(0.5, lambda: study.tell(other, 0.5)).start()
+        return ask()
+
+    study, place = optuna.create_study(), {"x": optuna.distributions.FloatDistribution(0, 1)}
+    ask = study.ask
+    with trials.quiet_optuna():
+        trials.run_trials(study, objective, 2)
+        lost = ask(place)  # its process is killed: the last place of four is seen free by two
+        monkeypatch.setattr(study, "ask", at_the_same_moment)
+        trials.run_trials(study, objective, 4, beat=0.2)
+    complete = [trial for trial in study.trials if trial.state == COMPLETE]
+    assert len(complete) == 4
+    assert [trial.params for trial in complete if first_of(study.trials, trial) == lost.number] == [lost.params]
+    assert list(trials.failures(study).index) == [lost.number]
+
+
+def first_of(found, trial):
+    "The trial that this one tries again; on a slow machine that one may have been taken for lost and tried again too"
+    while "retry of" in trial.user_attrs:
+        trial = found[trial.user_attrs["retry of"]]
+    return trial.number
 
 
 def process_of(trial):
@@ -583,12 +613,13 @@ def process_of(trial):
 
 
 def victims(found, workers):
-    "Two workers that have a trial running with its parameters, if there are"
-    running = {
-        process_of(trial) for trial in found if trial.state.name == "RUNNING" and trial.params and trial.user_attrs
+    "Two workers, once all have a trial with its parameters that waits for the sign to go on"
+    waiting = {
+        process_of(trial)
+        for trial in found
+        if trial.number >= 8 and trial.state.name == "RUNNING" and trial.params and trial.user_attrs
     }
-    chosen = [worker for worker in workers if worker.pid in running]
-    return chosen[:2] if len(chosen) >= 2 else None
+    return workers[:2] if waiting >= {worker.pid for worker in workers} else None
 
 
 def wait_until(look, good, seconds=60):

@@ -293,6 +293,8 @@ def run_trials(
     `KeyboardInterrupt` goes on. So do errors of the objective other than the two, after the trial was recorded as
     failed.
     """
+    import optuna
+
     if n_trials is None and seconds is None:
         raise ValueError("Expected n_trials or seconds; neither came, and the search would have no end.")
     watch, started = Watch(6 * beat), time.monotonic()
@@ -308,7 +310,12 @@ def run_trials(
                 if n_trials is not None and done + alive >= n_trials:
                     time.sleep(min(beat, 1.0) / 5)  # the last trials are with others, and may yet be lost
                     continue
-                _run(study, study.ask(), objective, beat)
+                trial = study.ask()
+                if n_trials is not None and _one_too_many(study, trial, n_trials):
+                    trial.set_user_attr("given back", True)
+                    study.tell(trial, state=optuna.trial.TrialState.FAIL)
+                    continue
+                _run(study, trial, objective, beat)
             _show(bar, study, count_done(study) if n_trials else seconds)
         finally:
             bar.close()
@@ -318,13 +325,7 @@ def count_done(
     study: "optuna.Study",  # the search
 ) -> int:  # those that completed, were pruned, or failed by themselves
     "How many trials have come to an end of their own"
-    import optuna
-
-    states = optuna.trial.TrialState
-    return sum(
-        trial.state in (states.COMPLETE, states.PRUNED) or trial.state == states.FAIL and "reason" in trial.user_attrs
-        for trial in study.get_trials(deepcopy=False)
-    )
+    return sum(_is_done(trial) for trial in study.get_trials(deepcopy=False))
 
 
 def failures(
@@ -333,18 +334,32 @@ def failures(
     "The trials that failed, and why"
     import optuna
 
-    failed = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.FAIL,))
     rows = [
         {
             "trial": trial.number,
             "reason": trial.user_attrs.get("reason", "its process ended without a word"),
             **trial.params,
         }
-        for trial in failed
+        for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.FAIL,))
+        if "given back" not in trial.user_attrs
     ]
     return pd.DataFrame(rows, columns=None if rows else ["trial", "reason"]).set_index("trial")
 
 # %% ../nbs/toolkit/31_trials.ipynb #code-run-one
+def _is_done(trial):
+    return trial.state.name in ("COMPLETE", "PRUNED") or trial.state.name == "FAIL" and "reason" in trial.user_attrs
+
+
+def _one_too_many(study, trial, n_trials):
+    # two processes may have seen the last place free at the same moment. It is of the one who asked first, and never of
+    # both: what was lost, and waits to be tried again, would find the study complete
+    if "retry" in trial.user_attrs:
+        return False
+    before = study.get_trials(deepcopy=False)[: trial.number]
+    waits = [one.state.name == "WAITING" and "retry" in one.user_attrs for one in before]
+    return sum(waits) + sum(_is_done(one) or one.state.name == "RUNNING" for one in before) >= n_trials
+
+
 def _run(study, trial, objective, beat):
     import optuna
 
