@@ -63,6 +63,30 @@ def test_a_checkpoint_holds_the_whole_model_at_each_epoch(cached, optimizer, bac
     last.fit(splits.train.images, splits.train.labels, verbose=0)  # compiled, and ready to go on
 
 
+@pytest.mark.parametrize("name", ["VGG16", "ResNet50", "EfficientNetB0"])
+@pytest.mark.parametrize("end", ["h5", "hdf5"])
+def test_what_keras_could_not_open_is_not_written(name, end, thin, splits, tmp_path):
+    network = backbones.load_backbone(name, None, 32)
+    path, model = tmp_path / f"all.{end}", fine_tuning.build_classifier(network, ["a", "b"])
+    readable = all(isinstance(part, keras.layers.Layer) for part in model.operations)
+    assert readable == (name == "EfficientNetB0")
+    if readable:
+        model.save(path)
+        images = splits.train.images
+        assert np.array_equal(keras.models.load_model(path).predict(images), model.predict(images))
+    else:
+        writes = [lambda: model.save(path)]
+        if end == "h5":  # Keras's callback itself refuses the other
+            keeper = keras.callbacks.ModelCheckpoint(path)
+            other = keras.Model.from_config(model.get_config())  # does not know of the rule
+            writes.append(lambda: fine_tuning.fine_tune(other, splits, TWO[:1], callbacks=[keeper]))
+        for write in writes:
+            with pytest.raises(ValueError, match=r"Expected the name of a \.keras file"):
+                write()
+        assert not path.exists()
+    model.save_weights(tmp_path / "all.weights.h5")
+
+
 def test_logs_of_all_phases_are_one(backbone, splits, tmp_path):
     heard = []
     hears = keras.callbacks.LambdaCallback(

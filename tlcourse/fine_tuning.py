@@ -22,7 +22,7 @@ import pandas as pd
 from .arguments import AMOUNT, POSITIVE, Number, as_number, takes_numbers
 from .backbones import BACKBONES, Backbone, build, classifier_name, spec_of
 from .batch_order import BatchOrder
-from .callbacks import across_phases
+from .callbacks import across_phases, saved_in_formats_that_open
 from .class_names import check_class_names, class_names_layer, in_order_of
 from .devices import equal_shards, whole_weight
 from .feature_cache import digest
@@ -86,7 +86,8 @@ def build_classifier(
     probabilities = keras.layers.Dense(
         len(class_names), activation="softmax", kernel_initializer=initializer, name="head_classes"
     )(x)
-    return keras.Model(pixels, probabilities, name=classifier_name(backbone.spec))
+    model = keras.Model(pixels, probabilities, name=classifier_name(backbone.spec))
+    return saved_in_formats_that_open(model)
 
 # %% ../nbs/lessons/07_fine_tuning.ipynb #code-phase
 @takes_numbers(backbone_lr_ratio=POSITIVE, stage_decay=POSITIVE, l2_sp=AMOUNT)
