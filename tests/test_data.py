@@ -185,6 +185,19 @@ def test_embedded_sets_load_by_name_with_their_options():
     charts = data.load("charts", per_class=1, image_size=48, seed=4)
     assert charts.name == "charts" and charts.images.shape[1:] == (48, 48, 3)
     assert data.load("textures").name == "textures"
+    assert set(data.load("emoji", styles="noto").metadata["style"]) == {"noto"}
+
+
+def test_each_thing_of_emoji_is_there_in_each_style_and_in_one_class():
+    images = data.load("emoji")
+    table = images.metadata.assign(label=images.labels)
+    assert len(images.class_names) == 12 and images.images.shape == (len(table), 64, 64, 3)
+    assert table.groupby("code")["style"].agg(sorted).map(" ".join).eq("fluent noto twemoji").all()
+    assert table.groupby("group")["label"].nunique().max() == table.groupby("code")["group"].nunique().max() == 1
+    assert table.drop_duplicates("code").groupby("label").size().min() >= 17
+    assert len(np.unique(images.images.reshape(len(table), -1), axis=0)) == len(table)  # none twice
+    corners = images.images[:, [0, 0, -1, -1], [0, -1, 0, -1]]
+    assert ((corners >= 250).all(axis=-1).mean(axis=1) >= 0.5).mean() > 0.9  # on white
 
 
 @pytest.mark.parametrize(
@@ -193,6 +206,7 @@ def test_embedded_sets_load_by_name_with_their_options():
         ("charts", dict(per_clas=1), "per_class, image_size, seed; 'per_clas' came"),
         ("digits", dict(seed=1), "no options; 'seed' came"),
         ("textures", dict(nothing=1), "'nothing' came"),
+        ("emoji", dict(style="noto"), "the options styles; 'style' came"),
         ("flowers", dict(seed=1), "the options check; 'seed' came"),
     ],
 )
@@ -245,7 +259,9 @@ def test_with_a_data_folder_nothing_is_downloaded(tmp_path, monkeypatch, no_netw
 def test_the_list_says_what_is_on_this_machine(tmp_path, monkeypatch, no_network):
     table = data.available()
     assert table.index.name == "name"
-    assert table.on_this_machine[["charts", "digits", "textures"]].all() and not table.on_this_machine["flowers"]
+    assert (
+        table.on_this_machine[["charts", "digits", "emoji", "textures"]].all() and not table.on_this_machine["flowers"]
+    )
     assert table.kind["pets"] == "download" and table.download_mb["pets"] == 792 and table.classes["pets"] == 37
     put(tmp_path / "cache" / "datasets", "beans/healthy/1.png")
     assert data.available().on_this_machine["beans"]

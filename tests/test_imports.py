@@ -23,6 +23,7 @@ ORDER = [
     "class_names",
     "conversion",
     "textures",
+    "emoji",
     "charts",
     "tones",
     "downloads",

@@ -23,7 +23,9 @@ def check_format(
     "Raise `ValueError` for a file that Keras would write and not open: HDF5, for a model with more than layers in it"
     import keras
 
-    if str(path).endswith((".h5", ".hdf5")) and not all(isinstance(part, keras.layers.Layer) for part in getattr(model, "operations", ())):
+    if str(path).endswith((".h5", ".hdf5")) and not all(
+        isinstance(part, keras.layers.Layer) for part in getattr(model, "operations", ())
+    ):
         raise ValueError(
             f"Expected the name of a .keras file; {str(path)!r} came. Keras would write this model as HDF5, but could "
             "not open it: that format has no word for the operations of its preprocessing."

@@ -360,6 +360,12 @@ def _tones(**options):
     return _call(load_tones, "tones", options)
 
 
+def _emoji(**options):
+    from tlcourse.emoji import load_emoji
+
+    return _call(load_emoji, "emoji", options)
+
+
 def _digits(**options):
     return _call(load_digits, "digits", options)
 
@@ -377,6 +383,7 @@ def _call(function, name, options):
 _made_here = {
     "charts": (_charts, dict(kind="made here", classes=10, images=600, licence="Apache-2.0")),
     "digits": (_digits, dict(kind="embedded", classes=10, images=1797, licence="CC BY 4.0")),
+    "emoji": (_emoji, dict(kind="embedded", classes=12, images=981, licence="open, by style")),
     "textures": (_textures, dict(kind="embedded", classes=10, images=640, licence="open, by photograph")),
     "tones": (_tones, dict(kind="made here", classes=8, images=480, licence="Apache-2.0")),
 }
@@ -398,7 +405,8 @@ def _your_folders(data):
 # %% ../nbs/toolkit/08_data.ipynb #code-load
 def load(
     name: str | None = None,  # a name that `available()` lists; the one that the course settings name by default
-    **options,  # arguments of the set: of `cut_textures`, `draw_charts`, `load_tones`, or `check` for images on disk
+    # arguments of the set: of `load_emoji`, `cut_textures`, `draw_charts`, `load_tones`, or `check` for images on disk
+    **options,
 ) -> ImageData:  # the data set
     """The data set of that name, downloaded first if it has to be
 
