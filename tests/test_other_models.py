@@ -199,7 +199,11 @@ def test_parts_come_in_the_forms_that_others_keep_them_in(backbone, tmp_path):
     [
         (lambda d, tf: tf.data.Dataset.from_tensor_slices((d.images, d.labels)).repeat(), "Leave out repeat"),
         (lambda d, tf: tf.data.Dataset.from_tensor_slices(d.images), "of pairs"),
+        (lambda d, tf: tf.data.Dataset.from_tensor_slices({"image": d.images, "label": d.labels}), "of pairs"),
         (lambda d, tf: (d.images, np.full((12, 3), 0.3)), "a row with a single 1"),
+        (lambda d, tf: (d.images, ["cat", None] * 6), "of 6 images none came, the first is number 1"),
+        (lambda d, tf: (d.images, np.where(d.labels == 2, np.nan, d.labels)), "of 4 images none came"),
+        (lambda d, tf: pd.DataFrame({"path": ["a.png"] * 2, "label": ["cat", np.nan]}), "of 1 images none came"),
         (lambda d, tf: (d.images, ["bird"] * 12), "Expected labels from cat, .*'bird' came"),
         (lambda d, tf: (d.images, d.labels[:5]), "one label an image"),
         (lambda d, tf: pd.DataFrame({"where": ["a.png"], "label": [0]}), "Expected one column called path, .*Rename"),

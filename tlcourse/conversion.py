@@ -65,6 +65,11 @@ def _numbered(images, labels, class_names):
             )
         names = range(labels.shape[1]) if class_names is None else class_names
         return images, labels.argmax(axis=1), names
+    if labels.ndim and (missing := np.flatnonzero(pd.isna(labels))).size:
+        raise ValueError(
+            f"Expected the class of each image; of {missing.size} images none came, the first is number {missing[0]}. "
+            "Leave them out, or name their class."
+        )
     if labels.dtype.kind in "OUS":
         words = [word.decode() if isinstance(word, bytes) else str(word) for word in labels]
         names = sorted(set(words)) if class_names is None else [str(name) for name in class_names]
@@ -81,14 +86,15 @@ def _gathered(dataset):
     import tensorflow as tf
 
     spec = dataset.element_spec
-    if not isinstance(spec, tuple) or len(spec) < 2 or spec[0].shape.rank not in (3, 4):
+    rank = spec[0].shape.rank if isinstance(spec, tuple) and isinstance(spec[0], tf.TensorSpec) else None
+    if rank not in (3, 4) or len(spec) < 2:
         raise ValueError(
             f"Expected a tf.data.Dataset of pairs (images, labels), with or without a batch; its elements are {spec}."
         )
     if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise ValueError("Expected a tf.data.Dataset that ends; this one repeats for ever. Leave out repeat().")
     pairs = dataset.map(lambda images, labels, *weights: (images, labels))
-    images, labels = zip(*(pairs.unbatch() if spec[0].shape.rank == 4 else pairs).as_numpy_iterator())
+    images, labels = zip(*(pairs.unbatch() if rank == 4 else pairs).as_numpy_iterator())
     if len(shapes := {image.shape for image in images}) > 1:
         raise ValueError(
             f"Expected images of one size from a tf.data.Dataset; {len(shapes)} shapes came, such as "
