@@ -264,7 +264,7 @@ def _weighted_tau(score, accuracy):
 
 # %% ../nbs/lessons/02_model_selection.ipynb #code-choose
 TASKS = {"image_classification": "classification", "object_detection": "detection"}
-_FOR_TASK = {"object_detection": ("VGG16",)}  # the course's detection head stands on it
+_FOR_TASK = {"object_detection": ("VGG16",)}  # Faster R-CNN (2015) and SSD (2016) were first built on it
 
 
 @dataclass(frozen=True)

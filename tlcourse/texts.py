@@ -351,11 +351,13 @@ TEXTS = {
         "reason: image_classification": "a classification head goes on any backbone, so {name} may be judged by its "
         "features",
         "reason: no limit": "no limit was given; one image costs {multiply_adds:.2f} billion multiply-adds",
-        "reason: object_detection": "the course's detection head stands on {name}",
+        "reason: object_detection": "Faster R-CNN and SSD were first built on {name}; the course has no detection head "
+        "yet",
         "reason: score": "a linear probe gets {score:.1%} of the training images right, each left out in turn; the "
         "best is {best:.1%} ({best_name}), chance makes {chance:.1f} points, and {close} are that "
         "close: the cheapest of them",
-        "reason: table": "no images were given, so the published table alone decides: {accuracy:.1%} on ImageNet",
+        "reason: table": "no images were given, so the published table alone decides: {accuracy:.1%} with "
+        "ImageNet's weights",
         "recipes": "Each recipe at equal CPU seconds",
         "route: fine-tuned": "fine-tuned",
         "route: from scratch": "from scratch",
