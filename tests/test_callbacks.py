@@ -63,8 +63,7 @@ def test_a_checkpoint_holds_the_whole_model_at_each_epoch(cached, optimizer, bac
     last.fit(splits.train.images, splits.train.labels, verbose=0)  # compiled, and ready to go on
 
 
-@pytest.mark.parametrize("name", ["VGG16", "ResNet50", "EfficientNetB0"])
-@pytest.mark.parametrize("end", ["h5", "hdf5"])
+@pytest.mark.parametrize(("name", "end"), [("VGG16", "h5"), ("ResNet50", "hdf5"), ("EfficientNetB0", "h5")])
 def test_what_keras_could_not_open_is_not_written(name, end, thin, splits, tmp_path):
     network = backbones.load_backbone(name, None, 32)
     path, model = tmp_path / f"all.{end}", fine_tuning.build_classifier(network, ["a", "b"])
