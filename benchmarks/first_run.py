@@ -19,7 +19,7 @@ from tlcourse.measuring import in_own_process
 def start_twice(name, seed):
     "Seconds of the first and of the second start, and the accuracy of the first run"
     from tlcourse.backbones import find_spec
-    from tlcourse.lab_run import RunSettings, Session
+    from tlcourse.labs.lab_run import RunSettings, Session
 
     settings = RunSettings(backbone=name, cut=list(find_spec(name).cut_points)[-1], seed=seed)
     with tempfile.TemporaryDirectory() as folder:

@@ -14,8 +14,8 @@ from dataclasses import replace
 import numpy as np
 
 from tlcourse import backbones, data, features
-from tlcourse.instant_head import LEFT_OUT, HeadBench, HeadSettings
-from tlcourse.widgets import InstantHead
+from tlcourse.labs.instant_head import LEFT_OUT, HeadBench, HeadSettings
+from tlcourse.labs.widgets import InstantHead
 
 IMAGES = 500
 

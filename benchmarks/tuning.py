@@ -117,8 +117,8 @@ def configurations_of(count):
     "What a random search of HEAD_SPACE with seed 0 tries"
     import optuna
 
-    from tlcourse.search_space import parse_space, suggest
-    from tlcourse.trials import quiet_optuna
+    from tlcourse.search.search_space import parse_space, suggest
+    from tlcourse.search.trials import quiet_optuna
 
     entries = parse_space(tuning.HEAD_SPACE, tuning.PARAMETERS)
     with quiet_optuna():

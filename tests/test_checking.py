@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from exercise_proofs import run
 
-from tlcourse import checking
-from tlcourse.checking import Exercise, Quiz, Wrong, ____, has_gap, limited
+from tlcourse.checking import ledger
+from tlcourse.checking.exercise import Exercise, Lab, Prediction, Quiz, TimeUp, Wrong, ____, has_gap, limited
 
 WORDS = {"en": {"right": "Yes.", "wrong": "No.", "hints": ["?"]}}
 
@@ -81,7 +81,7 @@ def endless():
 
 
 def test_the_thread_of_an_endless_loop_is_gone():
-    with pytest.raises(checking.TimeUp):
+    with pytest.raises(TimeUp):
         limited(endless, 0.2)
     assert not [
         thread
@@ -178,16 +178,16 @@ def test_a_guess_is_in_the_ledger_before_anything_is_measured(tmp_path, monkeypa
     seen = []
 
     def measure():
-        seen.extend(record["event"] for record in checking.ledger.read())
+        seen.extend(record["event"] for record in ledger.read())
         return 3.0
 
     words = {"en": {**WORDS["en"], "right": "{guess} {measured}", "far": "{guess} {measured}", "low": "low"}}
-    card = checking.Prediction(
+    card = Prediction(
         "demo.ex3", ["guess"], measure, words, tolerance=0.5, ideas={"low": lambda guess, measured: guess < 1}
     )
     assert card.check(0).message == "low" and seen == ["commit"]
     assert card.check(3.4).right and card.check(9).message == "far" and card.check("three").message == "no number"
-    assert [record.get("guess") for record in checking.ledger.read() if record["event"] == "commit"] == [
+    assert [record.get("guess") for record in ledger.read() if record["event"] == "commit"] == [
         [0],
         [3.4],
         [9],
@@ -202,7 +202,7 @@ def test_a_lab_counts_its_tries(tmp_path, monkeypatch):
         if measured["loss"] > 1:
             raise Wrong("wrong")
 
-    lab = checking.Lab(
+    lab = Lab(
         "demo.ex4",
         ["settings"],
         {"rate": (1, 2, 3)},
@@ -247,7 +247,7 @@ def test_a_quiz_is_a_card_to_click():
     texts = {
         "en": WORDS["en"] | {"choices": CHOICES, "a": "Not the first.", "b": "Yes, the second.", "c": "Not the third."}
     }
-    one = checking.Quiz("demo.q1", ["answer"], "b", texts)
+    one = Quiz("demo.q1", ["answer"], "b", texts)
     card = one.widget()
     assert [name for _, name in card.fields[0].options] == one.order() and card.fields[0].value is None
     card.buttons["check"].click()
@@ -256,7 +256,7 @@ def test_a_quiz_is_a_card_to_click():
     assert "Not the first." in said[0] and "Yes, the second." in said[1] and card.outcome.right
     card.buttons["hint"].click()
     assert "Hint 1" in card.said.value
-    several = checking.Quiz("demo.q2", ["answer"], ["a", "c"], texts)
+    several = Quiz("demo.q2", ["answer"], ["a", "c"], texts)
     card, said = card_of(several, {"a"}, {"a", "b", "c"}, {"a", "c"})
     assert "not all that is" in said[0] and "Yes, the second." in said[1] and card.outcome.right
     assert all('role="status"' in words for words in said)
@@ -265,7 +265,7 @@ def test_a_quiz_is_a_card_to_click():
 def test_a_prediction_is_a_card_that_measures_when_it_is_checked():
     measured = []
     texts = {"en": WORDS["en"] | {"right": "It is {measured}.", "far": "Not {guess}."}}
-    number = checking.Prediction("demo.p1", ["guess"], lambda: measured.append(1) or 4.0, texts, tolerance=1.0)
+    number = Prediction("demo.p1", ["guess"], lambda: measured.append(1) or 4.0, texts, tolerance=1.0)
     card = number.widget()
     card.buttons["check"].click()
     assert "Choose or write" in card.said.value and not measured
@@ -274,14 +274,14 @@ def test_a_prediction_is_a_card_that_measures_when_it_is_checked():
     assert "Expected a number" in card.said.value and 'role="alert"' in card.said.value and not measured
     card, said = card_of(number, "9", "3.5")
     assert "Not 9.0." in said[0] and "It is 4.0." in said[1] and len(measured) == 1
-    word = checking.Prediction("demo.p2", ["guess"], lambda: "up", texts, allowed=["up", "down"])
+    word = Prediction("demo.p2", ["guess"], lambda: "up", texts, allowed=["up", "down"])
     card, said = card_of(word, "down", "up")
     assert "Not down." in said[0] and "It is up." in said[1]
 
 
 def test_what_goes_wrong_in_a_card_is_said():
     texts = {"en": WORDS["en"] | {"far": "Not {guess}."}}
-    broken = checking.Prediction("demo.p3", ["guess"], lambda: 1 / 0, texts)
+    broken = Prediction("demo.p3", ["guess"], lambda: 1 / 0, texts)
     _, said = card_of(broken, "1")
     assert "ZeroDivisionError" in said[0]
 

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 import tlcourse
-from tlcourse import backbones, cli, course_files, demo, downloads
+from tlcourse import backbones, cli, demo, downloads
+from tlcourse.classroom import course_files
 
 COMMANDS = ["lab", "demo", "datasets", "weights", "tune", "progress", "class", "grade"]
 

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from tlcourse import course_files
-from tlcourse.course_files import copy_course
+from tlcourse.classroom import course_files
+from tlcourse.classroom.course_files import copy_course
 
 LESSON = "lessons/01_lesson.ipynb"
 
@@ -22,7 +22,7 @@ def source(tmp_path, monkeypatch):
         "settings.ini",
         LESSON,
         "exercises/01_lesson.ipynb",
-        "toolkit/00_settings.ipynb",
+        "toolkit/labs/00_lab_controller.ipynb",
         "lessons/.ipynb_checkpoints/01_lesson-checkpoint.ipynb",
     ):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def test_a_copy_has_the_course_and_nothing_else(copy):
             "settings.ini",
             LESSON,
             "exercises/01_lesson.ipynb",
-            "toolkit/00_settings.ipynb",
+            "toolkit/labs/00_lab_controller.ipynb",
         ]
     )
     assert set(outcomes(copy).values()) == {"up to date"}

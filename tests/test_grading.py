@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 import tlcourse
-from tlcourse import cli, grading
-from tlcourse.sandbox import Sandbox
-from tlcourse.walls import Limits
+from tlcourse import cli
+from tlcourse.classroom import grading
+from tlcourse.classroom.sandbox import Sandbox
+from tlcourse.classroom.walls import Limits
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the walls are those of Linux"),
@@ -28,16 +29,16 @@ WRONG = "answer = 'statistics'\nrate = 5.0\nguess = 0\n"
 
 # Each gives wrong answers, and tries to make them count
 CHEATS = {
-    "redefines check": "from tlcourse import checking\nchecking.Exercise.check = ex1.check = lambda *a: checking.Outcome('right', 'right')\nex1.check('statistics')",
+    "redefines check": "from tlcourse.checking import exercise\nexercise.Exercise.check = ex1.check = lambda *a: exercise.Outcome('right', 'right')\nex1.check('statistics')",
     "redefines the judges": """
-import tlcourse.checking as c, tlcourse.grading as g
+import tlcourse.checking.exercise as c, tlcourse.classroom.grading as g
 right = lambda *a, **o: c.Outcome("right", "right")
 for kind in (c.Exercise, c.Quiz, c.Value, c.Prediction):
     kind.evaluate = kind._compare = kind._judged = right
 ex1.correct, ex4.expected, ex5.tolerance = {"statistics"}, 5.0, 1e9
 g._judge = g._row = right""",
     "prints fake results": "print(json.dumps({'rows': [{'exercise': 'fine_tuning.ex1', 'points': 1, 'outcome': 'right', 'message': 'right', 'seconds': 0, 'isolation': 'isolated'}]}), flush=True)\nprint('✓ Right.', file=sys.stderr)",
-    "writes into the ledger": "from tlcourse import ledger\nfor n in (1, 4, 5):\n    ledger.append({'exercise': f'fine_tuning.ex{n}', 'event': 'attempt', 'outcome': 'right', 'points': 1})",
+    "writes into the ledger": "from tlcourse.checking import ledger\nfor n in (1, 4, 5):\n    ledger.append({'exercise': f'fine_tuning.ex{n}', 'event': 'attempt', 'outcome': 'right', 'points': 1})",
     "writes into its pipes": """
 import struct
 for message in ({"value": {"v": "none"}, "points": 1, "outcome": "right"}, {"rows": [{"points": 1, "outcome": "right"}]}, {"right": True}):
@@ -57,7 +58,7 @@ class Number(float):
     __sub__ = __rsub__ = __abs__ = __float__ = lambda self, *a: 0.0
 answer, rate, guess = Right("statistics"), Number(5), Number(0)""",
     "rewrites the checkers": f"""
-for name in ("exercises/fine_tuning.py", "checking.py", "grading.py"):
+for name in ("exercises/fine_tuning.py", "checking/exercise.py", "classroom/grading.py"):
     for path in ({str(PACKAGE)!r}, "tlcourse"):
         try:
             with open(os.path.join(path, name), "a") as file:
@@ -74,7 +75,7 @@ for target in {os.getppid()} - {0, 1}:  # never -1: if a wall is missing, that i
         except OSError:
             pass""",
     "redefines what hands data out": """
-import tlcourse.sandbox as s
+import tlcourse.classroom.sandbox as s
 s.encode = lambda value: {"v": "none", "outcome": "right"} if value == "never" else {"z": 1}
 s._answer = lambda request, made, settings: {"value": {"p": "right"}, "points": 1, "outcome": "right"}""",
     "hands out a pickle": """
@@ -215,7 +216,7 @@ open("mine", "w").write("here I may write")
         with Sandbox([(0, code)], Limits(cell_seconds=20)) as sandbox:
             if not sandbox.isolation.processes:
                 pytest.skip("namespaces are not allowed here")
-            from tlcourse.sandbox import decode
+            from tlcourse.classroom.sandbox import decode
 
             found = decode(sandbox.ask("found")["value"])
     finally:

@@ -1,86 +1,46 @@
 """Imports: light ones at the start, and in one direction."""
 
 import ast
+import graphlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parents[1] / "tlcourse"
-ORDER = [
-    "arguments",
-    "allocator",
-    "settings",
-    "texts",
-    "evidence",
-    "measuring",
-    "image_files",
-    "batch_order",
-    "moments",
-    "image_data",
-    "class_names",
-    "conversion",
-    "textures",
-    "emoji",
-    "charts",
-    "tones",
-    "downloads",
-    "data",
-    "image_faults",
-    "duplicates",
-    "missing_values",
-    "noise",
+TOP = Path(__file__).resolve().parents[1]
+PACKAGE = TOP / "tlcourse"
+# Folders and modules: each imports what stands in its own line or above it, and nothing below. A module that is named
+# does not count with its folder
+LAYERS = [
+    "settings arguments allocator texts evidence measuring",
+    "image_files batch_order image_data class_names conversion moments textures charts emoji tones downloads data",
     "backbones",
-    "precision",
-    "folding",
-    "inference",
-    "feature_cache",
-    "features",
-    "scaling",
-    "evaluation",
-    "cleaning",
-    "splitting",
-    "feature_selection",
-    "optimizers",
-    "devices",
-    "checkpoints",
-    "progress",
-    "training_run",
-    "callbacks",
-    "fine_tuning",
-    "lab_controller",
-    "widget_parts",
-    "cards",
-    "search_space",
-    "trials",
-    "head_training",
-    "tuning",
-    "augmentation",
-    "model_cost",
-    "transferability",
-    "model_selection",
-    "grad_cam",
-    "keras_code",
-    "lab_run",
-    "instant_head",
-    "preparation_bench",
-    "camera_bench",
-    "widgets",
-    "demo",
-    "ledger",
-    "checking",
-    "student",
-    "course_files",
-    "reports",
-    "walls",
-    "sandbox",
-    "grading",
-    "lab_app",
+    "image_faults duplicates missing_values noise precision folding inference feature_cache model_cost transferability",
+    "features scaling evaluation splitting cleaning feature_selection",
+    "optimizers devices checkpoints progress training_run callbacks",
+    "fine_tuning demo grad_cam",
+    "search",
+    "labs",
+    "augmentation model_selection tuning",
+    "checking exercises",
+    "classroom",
     "cli",
 ]
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_"))
+LAYER = {entry: number for number, line in enumerate(LAYERS) for entry in line.split()}
+MODULES = sorted(
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    for path in PACKAGE.rglob("*.py")
+    if not path.stem.startswith("_")
+)
+FOLDERS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
+
+
+def layer_of(module):
+    "The number of a module's layer; None where it has none"
+    return LAYER.get(module, LAYER.get(module.partition(".")[0]))
 
 
 def imported_by(statement):
@@ -90,9 +50,9 @@ def imported_by(statement):
     return set(ran.stdout.split())
 
 
-def imports_of(path):
+def imports_of(module):
     "The modules of the course that a module imports, anywhere in it but for annotations"
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = ast.parse((PACKAGE / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
     for_annotations = {
         id(inner)
         for node in ast.walk(tree)
@@ -105,18 +65,19 @@ def imports_of(path):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            module = f"tlcourse.{node.module or ''}".rstrip(".") if node.level else node.module
-            names = [module, *(f"{module}.{alias.name}" for alias in node.names)]
+            here = ["tlcourse", *module.split(".")][: -node.level] if node.level else []
+            place = ".".join([*here, *filter(None, [node.module])])
+            names = [place, *(f"{place}.{alias.name}" for alias in node.names)]
         else:
             continue
-        for name in names:
-            parts = name.split(".")
-            if parts[0] == "tlcourse" and len(parts) > 1 and (PACKAGE / f"{parts[1]}.py").exists():
-                yield parts[1]
+        yield from (name for name in (name.removeprefix("tlcourse.") for name in names) if name in MODULES)
+
+
+IMPORTS = {module: sorted(set(imports_of(module)) - {module}) for module in MODULES}
 
 
 @pytest.mark.parametrize(
-    "statement", ["import tlcourse", "import tlcourse.cli", "import tlcourse.settings, tlcourse.course_files"]
+    "statement", ["import tlcourse", "import tlcourse.cli", "import tlcourse.settings, tlcourse.classroom.course_files"]
 )
 def test_the_package_and_the_command_line_import_nothing_heavy(statement):
     assert not imported_by(statement) & {"tensorflow", "keras", "pandas", "numpy", "matplotlib", "jupyterlab"}
@@ -143,12 +104,41 @@ def test_a_module_imports_no_tensorflow():
     assert json.loads(ran.stdout) == dict.fromkeys(MODULES, [])
 
 
+def test_the_layers_name_what_there_is():
+    assert LAYER.keys() <= {*MODULES, *FOLDERS}
+    assert len(LAYER) == len(" ".join(LAYERS).split())
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_run_one_way(module):
-    assert module in ORDER, f"give {module} its place in ORDER"
-    later = {
-        name
-        for name in imports_of(PACKAGE / f"{module}.py")
-        if name != module and ORDER.index(name) > ORDER.index(module)
-    }
-    assert not later, f"{module} imports what comes after it: {', '.join(sorted(later))}"
+    assert layer_of(module) is not None, f"give {module} or its folder a place in LAYERS"
+    later = [name for name in IMPORTS[module] if layer_of(name) is not None and layer_of(name) > layer_of(module)]
+    assert not later, f"{module} imports what stands below it in LAYERS: {', '.join(later)}"
+
+
+def test_no_imports_go_in_a_circle():
+    graphlib.TopologicalSorter(IMPORTS).prepare()
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_says_what_it_is_for_and_imports_nothing(folder):
+    (sentence,) = ast.parse((PACKAGE / folder / "__init__.py").read_text(encoding="utf-8")).body
+    assert re.fullmatch(r"[A-Z][^\n]*\.", ast.literal_eval(sentence.value))
+    assert f"{folder}.{folder}" not in MODULES
+
+
+def test_the_folders_of_the_toolkit_are_those_of_the_package():
+    toolkit = TOP / "nbs" / "toolkit"
+    numbers = {}
+    for path in toolkit.rglob("*.ipynb"):
+        if ".ipynb_checkpoints" in path.parts:
+            continue
+        number, _, name = path.stem.partition("_")
+        numbers.setdefault(path.parent, []).append(int(number))
+        module = ".".join([*path.relative_to(toolkit).parent.parts, name])
+        assert f'#| default_exp {module}"' in path.read_text(encoding="utf-8"), (
+            f"{path} is not the notebook of {module}"
+        )
+    numbers.pop(toolkit)  # until all folders are made
+    for folder, found in numbers.items():
+        assert sorted(found) == list(range(len(found))), f"the notebooks in {folder} are numbered from 00, without gaps"

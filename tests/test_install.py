@@ -137,7 +137,7 @@ def test_lab_serves_the_course_and_keeps_edits(installed, environ, tmp_path):
             process.wait()
     lesson = next((course / "lessons").glob("*.ipynb"))
     lesson.write_text("my answer")
-    script = f"from tlcourse.course_files import copy_course; print(dict(copy_course({str(course)!r})))"
+    script = f"from tlcourse.classroom.course_files import copy_course; print(dict(copy_course({str(course)!r})))"
     done = run(installed / "python", "-c", script, env=environ, cwd=tmp_path)
     assert f"'lessons/{lesson.name}': 'yours, kept'" in done
     assert lesson.read_text() == "my answer"

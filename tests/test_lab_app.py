@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tlcourse import cli, course_files, lab_app
+from tlcourse import cli
+from tlcourse.classroom import course_files, lab_app
 
 
 def test_the_command_serves_the_lab_and_copies_nothing(monkeypatch, tmp_path):

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from tlcourse import lab_controller
-from tlcourse.lab_controller import Controller, Latest, Stopped
+from tlcourse.labs import lab_controller
+from tlcourse.labs.lab_controller import Controller, Latest, Stopped
 
 SEQUENCES, LONGEST = 2000, 30
 ACTIVE = {"preparing", "running", "paused", "stopping"}

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tlcourse import data, lab_run
+from tlcourse import data
 from tlcourse.fine_tuning import RECIPES, Phase
-from tlcourse.lab_run import AUGMENTS, LabRun, RunSettings, Session, draw_curves, forget, keep, kept, table_of
+from tlcourse.labs import lab_run
+from tlcourse.labs.lab_run import AUGMENTS, LabRun, RunSettings, Session, draw_curves, forget, keep, kept, table_of
 
 SMALL = RunSettings(backbone="VGG16", weights="course", image_size=32, cut="block5", epochs=2, images_per_class=3)
 

@@ -10,11 +10,13 @@ import time
 
 import pytest
 
-from tlcourse import checking, ledger, reports
+from tlcourse.checking import ledger
+from tlcourse.checking.exercise import Exercise, Wrong, ____
+from tlcourse.classroom import reports
 
 WRITER = """if True:
     import sys
-    from tlcourse import ledger
+    from tlcourse.checking import ledger
     path, who = sys.argv[1:]
     number = 0
     while True:
@@ -93,14 +95,14 @@ WORDS = {"en": {"right": "Yes.", "wrong": "No.", "hints": ["first", "second"]}}
 
 def judge(answer):
     if answer() != 1:
-        raise checking.Wrong("wrong")
+        raise Wrong("wrong")
 
 
 @pytest.fixture
 def exercise(tmp_path, monkeypatch):
     (tmp_path / "settings.ini").write_text("[tlcourse]\n")
     monkeypatch.chdir(tmp_path)
-    return checking.Exercise("demo.ex1", ["one"], judge, WORDS, "def one():\n    return 1", seconds=5)
+    return Exercise("demo.ex1", ["one"], judge, WORDS, "def one():\n    return 1", seconds=5)
 
 
 def test_what_a_learner_does_is_noted(exercise, tmp_path):
@@ -111,7 +113,7 @@ def test_what_a_learner_does_is_noted(exercise, tmp_path):
         "Hint 2 of 2: second",
     ]
     assert exercise.check(lambda: 2).status == "wrong"
-    assert exercise.check(checking.____).status == "not attempted"
+    assert exercise.check(____).status == "not attempted"
     assert exercise.check(lambda: 1).right
     assert "return 1" in repr(exercise.solution())
     table = reports.progress()
@@ -132,7 +134,7 @@ def test_what_a_learner_does_is_noted(exercise, tmp_path):
 
 def test_a_solution_asks_no_more_after_an_attempt_in_another_notebook(exercise):
     exercise.check(lambda: 2)
-    again = checking.Exercise("demo.ex1", ["one"], judge, WORDS, "def one():\n    return 1")
+    again = Exercise("demo.ex1", ["one"], judge, WORDS, "def one():\n    return 1")
     assert "return 1" in repr(again.solution())
 
 

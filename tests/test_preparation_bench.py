@@ -7,11 +7,11 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from tlcourse import preparation_bench
 from tlcourse.image_data import ImageData
-from tlcourse.preparation_bench import PreparationBench
+from tlcourse.labs import preparation_bench
+from tlcourse.labs.preparation_bench import PreparationBench
+from tlcourse.labs.widgets import PreparationLab
 from tlcourse.splitting import Splits
-from tlcourse.widgets import PreparationLab
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from fastcore.docments import docments
 PACKAGE = Path(__file__).resolve().parents[1] / "tlcourse"
 MODULES = sorted(
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
-    for path in (*PACKAGE.glob("*.py"), *PACKAGE.glob("exercises/*.py"))
+    for path in PACKAGE.rglob("*.py")
     if not path.stem.startswith("_")
 )
 

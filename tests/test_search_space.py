@@ -7,7 +7,7 @@ import optuna
 import pandas as pd
 import pytest
 
-from tlcourse.search_space import (
+from tlcourse.search.search_space import (
     Choice,
     Fixed,
     Range,

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from tlcourse.course_files import copy_course, course_files
-from tlcourse.student import guess_cells, student_copy
+from tlcourse.classroom.course_files import copy_course, course_files
+from tlcourse.classroom.student import guess_cells, student_copy
 
 LESSONS = {
     name: path for name, path in course_files().items() if name.startswith("lessons/") and path.suffix == ".ipynb"

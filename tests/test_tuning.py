@@ -19,9 +19,10 @@ import numpy as np
 import optuna
 import pytest
 
-from tlcourse import backbones, cli, data, fine_tuning, splitting, trials, tuning
+from tlcourse import backbones, cli, data, fine_tuning, splitting, tuning
 from tlcourse.image_data import ImageData
-from tlcourse.search_space import combinations, discretised, parse_space
+from tlcourse.search import trials
+from tlcourse.search.search_space import combinations, discretised, parse_space
 from tlcourse.splitting import Splits
 
 COMPLETE, PRUNED, FAIL = (getattr(optuna.trial.TrialState, name) for name in ("COMPLETE", "PRUNED", "FAIL"))
@@ -428,7 +429,7 @@ def test_pictures(splits, backbone):
 WORKER = """if True:
     import sys, time, optuna
     from pathlib import Path
-    from tlcourse.trials import open_storage, quiet_optuna, run_trials, seeded_sampler
+    from tlcourse.search.trials import open_storage, quiet_optuna, run_trials, seeded_sampler
     where, name, count, go_on = sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4])
 
     def objective(trial):

@@ -8,14 +8,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tlcourse import data, lab_run, model_selection, tuning, widgets
-from tlcourse.camera_bench import LEVELS
+from tlcourse import data, model_selection, tuning
 from tlcourse.image_data import ImageData
-from tlcourse.instant_head import LEFT_OUT, HeadBench, HeadSettings
-from tlcourse.lab_controller import Stopped
-from tlcourse.lab_run import LabRun, RunSettings
+from tlcourse.labs import lab_run, widgets
+from tlcourse.labs.camera_bench import LEVELS
+from tlcourse.labs.instant_head import LEFT_OUT, HeadBench, HeadSettings
+from tlcourse.labs.lab_controller import Stopped
+from tlcourse.labs.lab_run import LabRun, RunSettings
+from tlcourse.labs.widgets import (
+    YOURS,
+    CameraLab,
+    FineTuneLab,
+    InstantHead,
+    PreparationLab,
+    RunControls,
+    code_box,
+    picture,
+)
 from tlcourse.optimizers import OPTIMIZERS
-from tlcourse.widgets import YOURS, CameraLab, FineTuneLab, InstantHead, PreparationLab, RunControls, code_box, picture
 
 SETTINGS = RunSettings(backbone="VGG16", cut="block5", epochs=3, images_per_class=3)
 

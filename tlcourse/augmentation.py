@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import matplotlib.figure
     import tensorflow as tf
 
-    import tlcourse.widget_parts
+    import tlcourse.labs.widget_parts
 
 # %% ../nbs/lessons/06_augmentation.ipynb #code-transforms
 @dataclass(frozen=True)
@@ -648,11 +648,11 @@ def try_transforms(
 def bench(
     data: ImageData,  # the data set
     image_size: int = 64,  # height and width to show, in pixels
-) -> "tlcourse.widget_parts.Bench":  # a widget; `wait()` until what was asked for is drawn
+) -> "tlcourse.labs.widget_parts.Bench":  # a widget; `wait()` until what was asked for is drawn
     "Boxes and sliders for the transforms; what `try_transforms` gives for them, anew with each move"
     import ipywidgets as widgets
 
-    from tlcourse.widget_parts import Answer, Bench, button
+    from tlcourse.labs.widget_parts import Answer, Bench, button
 
     boxes = {
         name: widgets.Checkbox(value=name == "flip", description=name, indent=False, layout={"width": "10em"})

@@ -21,10 +21,10 @@ def _lab(arguments):
     Your edits are never overwritten: where you changed a notebook, a newer version goes beside it.
     Ctrl-C ends JupyterLab. With --app, only the fine-tuning lab is served, as an app.
     """
-    from tlcourse.course_files import copy_course, open_lab
+    from tlcourse.classroom.course_files import copy_course, open_lab
 
     if arguments.app:
-        from tlcourse.lab_app import open_app
+        from tlcourse.classroom.lab_app import open_app
 
         return open_app(arguments.folder, browser=arguments.browser, port=arguments.port)
     outcomes = copy_course(arguments.folder)
@@ -103,7 +103,7 @@ def _progress(arguments):
 
     The ledger stays on this machine; an exported file goes where you send it.
     """
-    from tlcourse import reports
+    from tlcourse.classroom import reports
 
     if arguments.export:
         print(f"{reports.export(arguments.export)} lines are in {arguments.export}")
@@ -124,7 +124,7 @@ def _class(arguments):
     """
     from pathlib import Path
 
-    from tlcourse import reports
+    from tlcourse.classroom import reports
 
     table = reports.class_table(arguments.folder)
     summary = reports.class_summary(arguments.folder)
@@ -142,7 +142,7 @@ def _grade(arguments):
 
     Points count for what the answers do; what a submission prints, redefines or writes counts for nothing.
     """
-    from tlcourse import grading, walls
+    from tlcourse.classroom import grading, walls
 
     print(
         grading.summary(

@@ -26,7 +26,7 @@ from .transferability import SCORES, SOURCE_SCORES, transferability
 if TYPE_CHECKING:
     import matplotlib.figure
 
-    import tlcourse.widget_parts
+    import tlcourse.labs.widget_parts
 
 # %% ../nbs/lessons/02_model_selection.ipynb #code-backbone-table
 @takes_numbers()
@@ -376,11 +376,11 @@ def pick(
 def picker(
     # one row a candidate and number of images: candidate, images, accuracy, latency_ms, inference_mb
     table: pd.DataFrame,
-) -> "tlcourse.widget_parts.Bench":  # a widget; `wait()` until what was asked for is drawn
+) -> "tlcourse.labs.widget_parts.Bench":  # a widget; `wait()` until what was asked for is drawn
     "Sliders for latency, memory and number of images; the Pareto front with a ring around what `pick` takes"
     import ipywidgets as widgets
 
-    from tlcourse.widget_parts import Answer, Bench
+    from tlcourse.labs.widget_parts import Answer, Bench
 
     look = {"style": {"description_width": "14em"}, "layout": {"width": "36em"}}
 

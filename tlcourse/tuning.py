@@ -24,11 +24,11 @@ from .backbones import Backbone
 from .feature_cache import digest
 from .features import extract, image_digest
 from .fine_tuning import RECIPES, Phase, build_classifier, fine_tune, stages
-from .head_training import HeadTrainer, add_head
 from .image_data import ImageData, blank_figure
 from .image_files import ImageFiles
 from .optimizers import OPTIMIZERS, SCHEDULES
-from tlcourse.search_space import (
+from .search.head_training import HeadTrainer, add_head
+from tlcourse.search.search_space import (
     Choice,
     Range,
     combinations,
@@ -41,9 +41,17 @@ from tlcourse.search_space import (
     suggest,
     value_of,
 )
+from tlcourse.search.trials import (
+    TrialFailed,
+    best_value,
+    count_done,
+    open_storage,
+    quiet_optuna,
+    run_trials,
+    seeded_sampler,
+)
 from .splitting import Splits
 from .texts import text
-from .trials import TrialFailed, best_value, count_done, open_storage, quiet_optuna, run_trials, seeded_sampler
 
 if TYPE_CHECKING:
     import threading
@@ -54,7 +62,7 @@ if TYPE_CHECKING:
     import optuna.pruners
     import optuna.samplers
 
-    import tlcourse.widget_parts
+    import tlcourse.labs.widget_parts
 
 # %% ../nbs/lessons/08_hyperparameters.ipynb #code-parameters
 PARAMETERS = {
@@ -596,8 +604,8 @@ def best_settings(
     complete"""
     if best_value(study) is None:
         raise ValueError(
-            "Expected a study with a complete trial; this one has none. `tlcourse.trials.failures(study)` says why "
-            "trials failed."
+            "Expected a study with a complete trial; this one has none. "
+            "`tlcourse.search.trials.failures(study)` says why trials failed."
         )
     return complete(study.best_trial.user_attrs["settings"])
 
@@ -1022,11 +1030,11 @@ class Contest:
 def beat_the_tuner(
     surface: pd.DataFrame,  # as for Contest
     seed: int = 0,  # decides what the other two try
-) -> "tlcourse.widget_parts.Bench":  # a widget; `wait()` until what was asked for is drawn
+) -> "tlcourse.labs.widget_parts.Bench":  # a widget; `wait()` until what was asked for is drawn
     "Two sliders and a button: try a place, see what random search and TPE have found by then, and lift the curtain"
     import ipywidgets as widgets
 
-    from tlcourse.widget_parts import Answer, Bench, button
+    from tlcourse.labs.widget_parts import Answer, Bench, button
 
     contest = Contest(surface, seed)
     column, row = (

@@ -33,7 +33,8 @@ NUMERICS = {
 }
 FIRST = ["lessons/01_first_transfer.ipynb"]
 LABS = [
-    f"toolkit/*_{name}.ipynb" for name in ("lab_run", "instant_head", "preparation_bench", "camera_bench", "widgets")
+    f"toolkit/labs/*_{name}.ipynb"
+    for name in ("lab_run", "instant_head", "preparation_bench", "camera_bench", "widgets")
 ]
 FOLLOW_THE_SEED = [*FIRST, *LABS, "exercises"]
 

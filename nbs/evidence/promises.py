@@ -24,7 +24,7 @@ FEW = 30  # images that choose
 def measure(seed, trials, size):
     "A row for each number of trials of a seed"
     from tlcourse import backbones, data, demo, tuning
-    from tlcourse.head_training import HeadTrainer
+    from tlcourse.search.head_training import HeadTrainer
     from tlcourse.splitting import Splits
 
     few = demo.few_images(data.load("textures"), 10, seed)

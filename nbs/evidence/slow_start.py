@@ -21,7 +21,7 @@ OVERLAP = 0.35 / 0.55  # validation images for each training image, before a few
 def measure(seed, rates, epochs, size):
     "A row for each rate and epoch of a seed"
     from tlcourse import backbones, data, demo, tuning
-    from tlcourse.head_training import HeadTrainer
+    from tlcourse.search.head_training import HeadTrainer
     from tlcourse.splitting import Splits
 
     few = demo.few_images(data.load("textures"), 10, seed)

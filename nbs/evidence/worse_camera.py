@@ -17,7 +17,7 @@ from tlcourse.measuring import in_own_process
 def measure(seed, images_per_class):
     "Accuracy in percent on each way to be worse and level"
     from tlcourse import backbones, data
-    from tlcourse.camera_bench import LEVELS, CameraBench
+    from tlcourse.labs.camera_bench import LEVELS, CameraBench
     from tlcourse.splitting import split
 
     textures = data.load("textures").sample(images_per_class, seed=seed)

@@ -292,7 +292,7 @@ def test_a_learner_fine_tunes_and_finds_the_run_again(page, tmp_path):
         page.locator(".jp-Dialog button", has_text="Restart").click()
         until(lambda: kernels(port) and before not in kernels(port))
         expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
-        run_cell(page, "from tlcourse.widgets import FineTuneLab")
+        run_cell(page, "from tlcourse.labs.widgets import FineTuneLab")
         run_cell(page, "FineTuneLab()")
         lab = show(page, ".tlcourse-lab")
         expect(lab.locator(".tlcourse-state")).to_contain_text("Ready")

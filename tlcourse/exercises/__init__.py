@@ -1,0 +1,1 @@
+"""One module a lesson: its exercises, and what each says to an answer."""

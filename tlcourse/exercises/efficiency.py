@@ -8,7 +8,7 @@ __all__ = ['TEXTS', 'ex1', 'ex2', 'ex3', 'ex4']
 # %% ../../nbs/exercises/09_efficiency_exercises.ipynb #code-export
 import numpy as np
 
-from ..checking import Exercise, Prediction, Quiz, Value, Wrong, ____, array_of, texts_of  # noqa: F401
+from ..checking.exercise import Exercise, Prediction, Quiz, Value, Wrong, ____, array_of, texts_of  # noqa: F401
 
 # %% ../../nbs/exercises/09_efficiency_exercises.ipynb #code-texts
 TEXTS = {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlcourse.checking import (
+from tlcourse.checking.exercise import (
     Exercise,
     Lab,
     Prediction,

@@ -10,7 +10,18 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..checking import Exercise, Prediction, Quiz, Value, Wrong, ____, array_of, copy_model, moved, texts_of  # noqa: F401
+from tlcourse.checking.exercise import (  # noqa: F401
+    Exercise,
+    Prediction,
+    Quiz,
+    Value,
+    Wrong,
+    ____,
+    array_of,
+    copy_model,
+    moved,
+    texts_of,
+)
 
 # %% ../../nbs/exercises/01_first_transfer_exercises.ipynb #code-texts
 TEXTS = {

@@ -1,0 +1,1 @@
+"""An exercise and its judge."""
