@@ -21,7 +21,7 @@ def step(name, size):
     "Seconds of user and of system time and page faults of a training step"
     from tlcourse import backbones, data, fine_tuning
     from tlcourse.splitting import Splits
-    from tlcourse.training_run import TrainingRun
+    from tlcourse.training.training_run import TrainingRun
 
     images = data.load("textures").subset(range(IMAGES))
     model = fine_tuning.build_classifier(backbones.load_backbone(name, "course", size), images.class_names)

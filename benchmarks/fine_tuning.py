@@ -39,7 +39,7 @@ from tlcourse import (  # noqa: E402
     precision,
 )
 from tlcourse.splitting import Splits  # noqa: E402
-from tlcourse.training_run import TrainingRun  # noqa: E402
+from tlcourse.training.training_run import TrainingRun  # noqa: E402
 
 BATCH = 16
 CLASSES = 10  # of textures

@@ -18,9 +18,9 @@ from tlcourse.arguments import Number, as_number, number_in, takes_numbers
 from tlcourse.feature_selection import CorrelationFilter
 from tlcourse.image_data import ImageData, blank_figure
 from tlcourse.image_faults import find_faults
-from tlcourse.optimizers import make_optimizer
 from tlcourse.search import trials
 from tlcourse.splitting import split
+from tlcourse.training.optimizers import make_optimizer
 
 # folders and modules whose numbers come from sliders, from settings.ini, from the exercises or from the course itself
 NOT_CALLED = "arguments checking classroom cli exercises labs settings".split()
@@ -54,7 +54,7 @@ INSIDE = {
     "inference.size_of_images.image_size": lambda value: inference.size_of_images(ANY_SIZE, IMAGES, value),
     "inference.stream.size": lambda value: next(inference.stream(None, IMAGES, size=value)),
     "image_data.blank_figure.size": lambda value: blank_figure((value, 3)),
-    "optimizers.make_optimizer.learning_rate": lambda value: make_optimizer("sgd", value),
+    "training.optimizers.make_optimizer.learning_rate": lambda value: make_optimizer("sgd", value),
     "splitting.split.sizes": lambda value: split(IMAGES, sizes=(value, 0.25, 0.25)),
     "tuning.Workbench.part": lambda value: tuning.Workbench(None, None, value),
     "tuning.search.part": lambda value: tuning.search(None, SimpleNamespace(cut_points={}), part=value),
@@ -148,7 +148,7 @@ ROWS = {  # name of a parameter, or its full name where that is not enough: valu
     "tones.load_tones.per_class": ((1, 10_000), (0, 10_001)),
     "tones.make_tones.per_class": ((1, 10_000), (0, 10_001)),
     "total": FROM_0,
-    "training_run.TrainingRun.steps": FROM_0,
+    "training.training_run.TrainingRun.steps": FROM_0,
     "trials": FROM_1,
     "tries": FROM_0,
     "turns": FROM_1,

@@ -327,7 +327,8 @@ RUNS = """if True:
     import collections, hashlib, json, os, signal, sys
     import keras, tensorflow
     from thin import stay_thin
-    from tlcourse import backbones, checkpoints, data, fine_tuning, training_run
+    from tlcourse import backbones, data, fine_tuning
+    from tlcourse.training import checkpoints, training_run
     from tlcourse.fine_tuning import Phase
     from tlcourse.splitting import Splits
 

@@ -20,7 +20,7 @@ LAYERS = [
     "backbones",
     "image_faults duplicates missing_values noise precision folding inference feature_cache model_cost transferability",
     "features scaling evaluation splitting cleaning feature_selection",
-    "optimizers devices checkpoints progress training_run callbacks",
+    "training",
     "fine_tuning demo grad_cam",
     "search",
     "labs",

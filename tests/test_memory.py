@@ -5,7 +5,7 @@ import gc
 import numpy as np
 import pytest
 
-from tlcourse.training_run import forget_steps
+from tlcourse.training.training_run import forget_steps
 
 pytestmark = pytest.mark.training
 

@@ -25,7 +25,7 @@ from tlcourse.labs.widgets import (
     code_box,
     picture,
 )
-from tlcourse.optimizers import OPTIMIZERS
+from tlcourse.training.optimizers import OPTIMIZERS
 
 SETTINGS = RunSettings(backbone="VGG16", cut="block5", epochs=3, images_per_class=3)
 

@@ -22,17 +22,17 @@ import pandas as pd
 from .arguments import AMOUNT, POSITIVE, Number, as_number, takes_numbers
 from .backbones import BACKBONES, Backbone, build, classifier_name, spec_of
 from .batch_order import BatchOrder
-from .callbacks import across_phases, saved_in_formats_that_open
 from .class_names import check_class_names, class_names_layer, in_order_of
-from .devices import equal_shards, whole_weight
 from .feature_cache import digest
 from .features import augmentation, feature_dataset, features_of, image_digest
 from .folding import foldable, frozen_copy
-from .optimizers import OPTIMIZERS, SCHEDULES, learning_rate_schedule, make_optimizer
 from .precision import choose_precision, computing_in, trains_faster_in_bfloat16
 from .splitting import Splits
 from .texts import text
-from .training_run import TrainingRun, forget_steps
+from .training.callbacks import across_phases, saved_in_formats_that_open
+from .training.devices import equal_shards, whole_weight
+from .training.optimizers import OPTIMIZERS, SCHEDULES, learning_rate_schedule, make_optimizer
+from .training.training_run import TrainingRun, forget_steps
 
 if TYPE_CHECKING:
     import keras

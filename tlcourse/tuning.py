@@ -26,7 +26,6 @@ from .features import extract, image_digest
 from .fine_tuning import RECIPES, Phase, build_classifier, fine_tune, stages
 from .image_data import ImageData, blank_figure
 from .image_files import ImageFiles
-from .optimizers import OPTIMIZERS, SCHEDULES
 from .search.head_training import HeadTrainer, add_head
 from tlcourse.search.search_space import (
     Choice,
@@ -52,6 +51,7 @@ from tlcourse.search.trials import (
 )
 from .splitting import Splits
 from .texts import text
+from .training.optimizers import OPTIMIZERS, SCHEDULES
 
 if TYPE_CHECKING:
     import threading

@@ -23,7 +23,7 @@ from pretraining.teacher import described, teacher_network
 
 from tlcourse import precision
 from tlcourse.backbones import find_spec, load_backbone, preprocessing_module
-from tlcourse.checkpoints import load_state, save_state
+from tlcourse.training.checkpoints import load_state, save_state
 
 
 @dataclass(frozen=True)

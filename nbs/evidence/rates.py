@@ -19,7 +19,7 @@ from tlcourse.measuring import in_own_process
 
 def settings_of():
     "Experiment, epochs and settings of each training of a seed"
-    from tlcourse.optimizers import OPTIMIZERS
+    from tlcourse.training.optimizers import OPTIMIZERS
 
     for epochs in (10, 40):
         for depth in (0, 1):

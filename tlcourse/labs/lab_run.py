@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 
 from ..backbones import find_spec, load_backbone
-from ..checkpoints import load_state, save_state
 from ..data import from_folder, load
 from ..evaluation import Evaluation, evaluate
 from ..fine_tuning import RECIPES, Phase, build_classifier, fine_tune
@@ -27,6 +26,7 @@ from .lab_controller import Controller, Stopped, Work
 from ..settings import find_settings_file
 from ..splitting import Splits, split
 from ..texts import text
+from ..training.checkpoints import load_state, save_state
 
 if TYPE_CHECKING:
     import keras

@@ -36,11 +36,11 @@ from tlcourse.labs.widget_parts import (
     picture,
     problem,
 )
-from ..optimizers import OPTIMIZERS
 from ..scaling import PREPARATIONS
 from ..settings import load_settings
 from ..splitting import split
 from ..texts import text
+from ..training.optimizers import OPTIMIZERS
 
 # %% ../../nbs/toolkit/labs/07_widgets.ipynb #code-controls
 YOURS = "your folder"  # the choice that a path belongs to

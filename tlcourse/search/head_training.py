@@ -14,8 +14,8 @@ import numpy as np
 
 from ..arguments import COUNT, takes_numbers
 from ..batch_order import BatchOrder
-from ..optimizers import learning_rate_schedule, make_optimizer
-from ..training_run import without_tracing_notices
+from ..training.optimizers import learning_rate_schedule, make_optimizer
+from ..training.training_run import without_tracing_notices
 
 if TYPE_CHECKING:
     import keras

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ..arguments import POSITIVE, takes_numbers
-from ..progress import progress_bar
 from ..settings import cache_folder
+from ..training.progress import progress_bar
 
 if TYPE_CHECKING:
     import optuna

@@ -1,0 +1,1 @@
+"""What makes a phase train, stop and resume."""
