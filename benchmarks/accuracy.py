@@ -13,8 +13,9 @@ import tempfile
 
 os.environ["TLCOURSE_CACHE"] = tempfile.mkdtemp()
 
-from tlcourse import backbones, data, demo, evaluation, fine_tuning, precision  # noqa: E402
-from tlcourse.batch_order import BatchOrder  # noqa: E402
+from tlcourse import backbones, data, demo, evaluation, fine_tuning  # noqa: E402
+from tlcourse.datasets.batch_order import BatchOrder  # noqa: E402
+from tlcourse.networks import precision  # noqa: E402
 
 BATCH = 16
 

@@ -28,16 +28,8 @@ os.environ["TLCOURSE_CACHE"] = tempfile.mkdtemp()
 from parts.clocks import now  # noqa: E402
 from parts.photographs import photographs  # noqa: E402
 
-from tlcourse import (  # noqa: E402
-    backbones,
-    feature_cache,
-    features,
-    fine_tuning,
-    folding,
-    inference,
-    model_cost,
-    precision,
-)
+from tlcourse import backbones, features, fine_tuning  # noqa: E402
+from tlcourse.networks import feature_cache, folding, inference, model_cost, precision  # noqa: E402
 from tlcourse.splitting import Splits  # noqa: E402
 from tlcourse.training.training_run import TrainingRun  # noqa: E402
 

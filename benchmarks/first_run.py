@@ -12,8 +12,8 @@ import statistics
 import tempfile
 import time
 
-from tlcourse import precision
 from tlcourse.measuring import in_own_process
+from tlcourse.networks import precision
 
 
 def start_twice(name, seed):

@@ -37,7 +37,7 @@ def extract(folder, count, size, name, cut):
 
     from tlcourse import backbones, features
     from tlcourse.data import ImageData
-    from tlcourse.image_files import ImageFiles
+    from tlcourse.datasets.image_files import ImageFiles
 
     files = ImageFiles([Path(folder) / f"{number}.jpg" for number in range(count)])
     images = ImageData(files, np.zeros(count, int), ["a", "b"])

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from tlcourse import cleaning, data
-from tlcourse.image_files import decode, unreadable
+from tlcourse.datasets.image_files import decode, unreadable
 
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "ihc.png", "motorcycle_left.png")
 

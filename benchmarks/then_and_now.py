@@ -16,7 +16,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from tlcourse import data, precision
+from tlcourse import data
+from tlcourse.networks import precision
 
 
 def write_folder(folder, count, size):

@@ -13,7 +13,7 @@ import time
 
 import numpy as np
 
-from tlcourse.transferability import logme
+from tlcourse.networks.transferability import logme
 
 
 def decomposed(features):

@@ -21,7 +21,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from parts.clocks import now  # noqa: E402
 from parts.photographs import photographs  # noqa: E402
 
-from tlcourse import backbones, precision, splitting, tuning  # noqa: E402
+from tlcourse import backbones, splitting, tuning  # noqa: E402
+from tlcourse.networks import precision  # noqa: E402
 from tlcourse.splitting import Splits  # noqa: E402
 
 

@@ -33,7 +33,7 @@ UNSEEN = "unseen classes"
 def images_of(task, unseen):
     "The images of a task"
     from tlcourse import data
-    from tlcourse.image_data import ImageData
+    from tlcourse.datasets.image_data import ImageData
 
     if task != UNSEEN:
         return data.load(task)

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageDraw, ImageEnhance, ImageFilter
 from scipy import ndimage
 
-from tlcourse.image_files import decode
+from tlcourse.datasets.image_files import decode
 
 # file: (enlargement to a size at which it is sharp, tint of a grey one)
 PHOTOGRAPHS = {

@@ -13,29 +13,30 @@ import pandas as pd
 import pytest
 from test_public_api import OBJECTS
 
-from tlcourse import evaluation, inference, tuning
-from tlcourse.arguments import Number, as_number, number_in, takes_numbers
+from tlcourse import evaluation, tuning
+from tlcourse.datasets.image_data import ImageData, blank_figure
 from tlcourse.feature_selection import CorrelationFilter
-from tlcourse.image_data import ImageData, blank_figure
-from tlcourse.image_faults import find_faults
+from tlcourse.foundations.arguments import Number, as_number, number_in, takes_numbers
+from tlcourse.networks import inference
+from tlcourse.quality.image_faults import find_faults
 from tlcourse.search import trials
 from tlcourse.splitting import split
 from tlcourse.training.optimizers import make_optimizer
 
 # folders and modules whose numbers come from sliders, from settings.ini, from the exercises or from the course itself
-NOT_CALLED = "arguments checking classroom cli exercises labs settings".split()
+NOT_CALLED = "checking classroom cli exercises foundations labs settings".split()
 # what the library makes and a caller only reads
 RESULTS = {
     "augmentation.Transform",
     "backbones.Backbone",
     "backbones.BackboneSpec",
     "demo.Run",
-    "downloads.Archive",
-    "downloads.OpenDataset",
+    "datasets.downloads.Archive",
+    "datasets.downloads.OpenDataset",
     "evidence.Estimate",
     "feature_selection.Method",
     "fine_tuning.RangeTest",
-    "image_files.FileFacts",
+    "datasets.image_files.FileFacts",
     "search.search_space.Range",
 }
 # looked at inside, as not only a number may come, or several, or scikit-learn wants to see it as it came
@@ -48,12 +49,12 @@ INSIDE = {
     "evaluation.predict.image_size": lambda value: evaluation.predict(
         ANY_SIZE, IMAGES, IMAGES.class_names, image_size=value
     ),
-    "image_data.ImageData.to_dataset.image_size": lambda value: IMAGES.to_dataset(value),
-    "inference.images_at_a_time.image_size": lambda value: inference.images_at_a_time(value),
-    "inference.run_over.size": lambda value: inference.run_over(None, IMAGES, size=value),
-    "inference.size_of_images.image_size": lambda value: inference.size_of_images(ANY_SIZE, IMAGES, value),
-    "inference.stream.size": lambda value: next(inference.stream(None, IMAGES, size=value)),
-    "image_data.blank_figure.size": lambda value: blank_figure((value, 3)),
+    "datasets.image_data.ImageData.to_dataset.image_size": lambda value: IMAGES.to_dataset(value),
+    "networks.inference.images_at_a_time.image_size": lambda value: inference.images_at_a_time(value),
+    "networks.inference.run_over.size": lambda value: inference.run_over(None, IMAGES, size=value),
+    "networks.inference.size_of_images.image_size": lambda value: inference.size_of_images(ANY_SIZE, IMAGES, value),
+    "networks.inference.stream.size": lambda value: next(inference.stream(None, IMAGES, size=value)),
+    "datasets.image_data.blank_figure.size": lambda value: blank_figure((value, 3)),
     "training.optimizers.make_optimizer.learning_rate": lambda value: make_optimizer("sgd", value),
     "splitting.split.sizes": lambda value: split(IMAGES, sizes=(value, 0.25, 0.25)),
     "tuning.Workbench.part": lambda value: tuning.Workbench(None, None, value),
@@ -78,8 +79,8 @@ ROWS = {  # name of a parameter, or its full name where that is not enough: valu
     "batch_size": FROM_1,
     "beat": ABOVE_0,
     "below": OPEN,
-    "charts.draw_charts.image_size": ((48, 512), (47, 513, 64.5)),
-    "charts.draw_charts.per_class": ((1, 10_000), (0, 10_001)),
+    "datasets.charts.draw_charts.image_size": ((48, 512), (47, 513, 64.5)),
+    "datasets.charts.draw_charts.per_class": ((1, 10_000), (0, 10_001)),
     "columns": FROM_1,
     "components_per_class": FROM_1,
     "copies": FROM_0,
@@ -145,8 +146,8 @@ ROWS = {  # name of a parameter, or its full name where that is not enough: valu
     "stage_decay": ABOVE_0,
     "steps": FROM_1,
     "fine_tuning.find_learning_rate.steps": ((10, 60), (9, 10.5)),
-    "tones.load_tones.per_class": ((1, 10_000), (0, 10_001)),
-    "tones.make_tones.per_class": ((1, 10_000), (0, 10_001)),
+    "datasets.tones.load_tones.per_class": ((1, 10_000), (0, 10_001)),
+    "datasets.tones.make_tones.per_class": ((1, 10_000), (0, 10_001)),
     "total": FROM_0,
     "training.training_run.TrainingRun.steps": FROM_0,
     "trials": FROM_1,

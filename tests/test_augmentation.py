@@ -12,11 +12,12 @@ from scipy import ndimage, signal
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 
-from tlcourse import augmentation, backbones, data, features, fine_tuning, tones
+from tlcourse import augmentation, backbones, data, features, fine_tuning
 from tlcourse.augmentation import TRANSFORMS, augment_sounds, augmented, augmenter, augmenter_code, label_changes, shift
-from tlcourse.image_data import ImageData
+from tlcourse.datasets import tones
+from tlcourse.datasets.image_data import ImageData
+from tlcourse.datasets.tones import RATE, SAMPLES, Sounds
 from tlcourse.splitting import Splits
-from tlcourse.tones import RATE, SAMPLES, Sounds
 
 
 @pytest.fixture(autouse=True)

@@ -6,9 +6,10 @@ import keras
 import numpy as np
 import pytest
 
-from tlcourse import backbones, feature_cache, features, scaling
+from tlcourse import backbones, features, scaling
+from tlcourse.datasets.image_data import ImageData
 from tlcourse.features import features_of
-from tlcourse.image_data import ImageData
+from tlcourse.networks import feature_cache
 
 pytestmark = pytest.mark.training
 

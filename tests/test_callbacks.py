@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tlcourse import backbones, fine_tuning
+from tlcourse.datasets.image_data import ImageData
 from tlcourse.fine_tuning import Phase
-from tlcourse.image_data import ImageData
 from tlcourse.splitting import Splits
 
 pytestmark = [

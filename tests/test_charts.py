@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from tlcourse import charts
+from tlcourse.datasets import charts
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def test_a_fresh_process_with_other_defaults_draws_the_same_pixels(tmp_path):
         # Reading the backend would choose one, which imports pyplot
         before = {key: matplotlib.rcParams[key] for key in matplotlib.rcParams if not key.startswith("backend")}
         assert before["patch.linewidth"] == 5, "the matplotlibrc of this test was not read"
-        from tlcourse import charts
+        from tlcourse.datasets import charts
         arrays = charts._draw_all(2, 64, 11)
         same = all(matplotlib.rcParams[key] == value for key, value in before.items())
         print(json.dumps([hashlib.sha256(arrays["images"].tobytes()).hexdigest(), arrays["boxes"].tolist(), same,

@@ -9,9 +9,10 @@ import planted
 import pytest
 from PIL import Image, ImageFilter
 
-from tlcourse import cleaning, data, image_faults, missing_values, noise, splitting
-from tlcourse.duplicates import exact_groups, near_groups
-from tlcourse.image_data import ImageData
+from tlcourse import cleaning, data, splitting
+from tlcourse.datasets.image_data import ImageData
+from tlcourse.quality import image_faults, missing_values, noise
+from tlcourse.quality.duplicates import exact_groups, near_groups
 
 
 def digest_of(folder):

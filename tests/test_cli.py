@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 import tlcourse
-from tlcourse import backbones, cli, demo, downloads
+from tlcourse import backbones, cli, demo
 from tlcourse.classroom import course_files
+from tlcourse.datasets import downloads
 
 COMMANDS = ["lab", "demo", "datasets", "weights", "tune", "progress", "class", "grade"]
 
@@ -123,7 +124,8 @@ def test_a_mistake_in_the_course_keeps_its_traceback(monkeypatch):
 def test_ctrl_c_ends_with_a_short_word():
     script = """if True:
         import os, signal, sys
-        from tlcourse import cli, downloads
+        from tlcourse import cli
+        from tlcourse.datasets import downloads
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in what it runs in the background
         downloads.fetch = lambda name: os.kill(os.getpid(), signal.SIGINT)
         sys.exit(cli.main(["datasets", "--download", "flowers"]))"""

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tlcourse import data, splitting
-from tlcourse.image_files import ImageFiles
+from tlcourse.datasets.image_files import ImageFiles
 
 STAND_IN = Path(os.environ.get("TLCOURSE_DATA") or Path(__file__).parents[1] / ".." / "shared" / "datasets")
 

@@ -15,8 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pooch
 import pytest
 
-from tlcourse import downloads
-from tlcourse.downloads import OPEN_DATASETS, Archive, OpenDataset, fetch
+from tlcourse.datasets import downloads
+from tlcourse.datasets.downloads import OPEN_DATASETS, Archive, OpenDataset, fetch
 
 PATTERN = r"toys/(?P<class>[^/]+)/(?P<file>[^/]+\.jpg)"
 GOOD = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tlcourse import feature_cache
+from tlcourse.networks import feature_cache
 
 # Extracts each time it is told, with no file longer than it is told, and says what it gets
 EXTRACT = """if True:

@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tlcourse import backbones, data, feature_cache, fine_tuning
-from tlcourse.batch_order import BatchOrder
+from tlcourse import backbones, data, fine_tuning
+from tlcourse.datasets.batch_order import BatchOrder
 from tlcourse.fine_tuning import Phase
+from tlcourse.networks import feature_cache
 from tlcourse.splitting import Splits
 
 # of the residual one: all of it, a stage with a convolution in its shortcut above, one without
@@ -237,7 +238,7 @@ def test_class_weights_that_cannot_be_meant(class_weight, message, splits, loade
 
 
 def test_a_number_that_may_be_a_name_is_refused():
-    from tlcourse.image_data import ImageData
+    from tlcourse.datasets.image_data import ImageData
 
     data = ImageData(np.zeros((2, 1, 1, 3), np.uint8), np.array([0, 1]), ["1", "0"])
     with pytest.raises(ValueError, match="0 came"):

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tlcourse import cleaning, data
-from tlcourse.image_files import ImageFiles, unreadable
+from tlcourse.datasets.image_files import ImageFiles, unreadable
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows does not allow such names and links")
 

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile, PngImagePlugin
 
-from tlcourse import cleaning, data, image_files
-from tlcourse.image_data import ImageData
-from tlcourse.image_faults import measure, read_file
-from tlcourse.image_files import ImageFiles, UnknownScale, decode, unreadable
+from tlcourse import cleaning, data
+from tlcourse.datasets import image_files
+from tlcourse.datasets.image_data import ImageData
+from tlcourse.datasets.image_files import ImageFiles, UnknownScale, decode, unreadable
+from tlcourse.quality.image_faults import measure, read_file
 
 SWITCHES = [(module, name) for module, name, _ in image_files._SWITCHES]
 

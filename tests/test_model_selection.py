@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 from scipy.stats import weightedtau
 
-from tlcourse import backbones, model_cost
-from tlcourse.image_data import ImageData
+from tlcourse import backbones
+from tlcourse.datasets.image_data import ImageData
 from tlcourse.model_selection import agreement, choose_model, on_front, pick, rank_backbones
+from tlcourse.networks import model_cost
 from tlcourse.splitting import Splits
 
 

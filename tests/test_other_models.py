@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from tlcourse import backbones, evaluation, fine_tuning
-from tlcourse.class_names import class_names_of
-from tlcourse.image_data import ImageData
-from tlcourse.image_files import ImageFiles
+from tlcourse.datasets.class_names import class_names_of
+from tlcourse.datasets.image_data import ImageData
+from tlcourse.datasets.image_files import ImageFiles
 from tlcourse.splitting import Splits
 
 pytestmark = pytest.mark.training
@@ -212,7 +212,7 @@ def test_parts_come_in_the_forms_that_others_keep_them_in(backbone, tmp_path):
 def test_pairs_that_do_not_fit_are_refused(given, message):
     import tensorflow as tf
 
-    from tlcourse.conversion import as_image_data
+    from tlcourse.datasets.conversion import as_image_data
 
     with pytest.raises(ValueError, match=message):
         as_image_data(given(shades(), tf), NAMES)

@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from tlcourse.image_data import ImageData
+from tlcourse.datasets.image_data import ImageData
 from tlcourse.labs import preparation_bench
 from tlcourse.labs.preparation_bench import PreparationBench
 from tlcourse.labs.widgets import PreparationLab

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tlcourse import backbones, features, scaling
-from tlcourse.image_data import ImageData
+from tlcourse.datasets.image_data import ImageData
 
 
 @pytest.fixture(autouse=True)

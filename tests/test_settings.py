@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tlcourse import cli, data, missing_values, tuning
+from tlcourse import cli, data, tuning
+from tlcourse.quality import missing_values
 from tlcourse.settings import Settings, cache_folder, find_settings_file, load_settings, read_text
 
 TEXT = "# Übung\n[tlcourse]\nimage_size = 96   # pixels\nseed = 3\n"

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from tlcourse import splitting
-from tlcourse.image_data import ImageData
-from tlcourse.moments import read_moments
+from tlcourse.datasets.image_data import ImageData
+from tlcourse.datasets.moments import read_moments
 from tlcourse.splitting import split
 
 

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from scipy import signal
 
-from tlcourse import data, tones
-from tlcourse.tones import RATE, SAMPLES, TONES, Sounds
+from tlcourse import data
+from tlcourse.datasets import tones
+from tlcourse.datasets.tones import RATE, SAMPLES, TONES, Sounds
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def test_a_sound_depends_on_seed_instrument_and_number_only(few):
 def test_a_fresh_process_makes_the_same_sounds_without_tensorflow(few):
     script = """if True:
         import sys
-        from tlcourse import tones
+        from tlcourse.datasets import tones
         made = tones.make_tones(per_class=1, seed=2)
         print(float(made.waves.sum(dtype="float64")), "tensorflow" in sys.modules)"""
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

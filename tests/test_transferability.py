@@ -8,7 +8,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 
-from tlcourse.transferability import SCORES, leep, nce, transferability
+from tlcourse.networks.transferability import SCORES, leep, nce, transferability
 
 LOADERS = {"iris": datasets.load_iris, "wine": datasets.load_wine, "digits": datasets.load_digits}
 # Made outside this project, in float64, from the raw features. For LogME of wine that reference stopped early, at
@@ -202,7 +202,7 @@ def test_sfda_leaves_each_image_out(n, d):
     from scipy.special import softmax
     from sklearn.covariance import ledoit_wolf_shrinkage
 
-    from tlcourse.transferability import _probabilities_of_the_left_out
+    from tlcourse.networks.transferability import _probabilities_of_the_left_out
 
     features, labels = clouds(n, d, classes=3)
     features -= features.mean(axis=0)

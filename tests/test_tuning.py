@@ -20,7 +20,7 @@ import optuna
 import pytest
 
 from tlcourse import backbones, cli, data, fine_tuning, splitting, tuning
-from tlcourse.image_data import ImageData
+from tlcourse.datasets.image_data import ImageData
 from tlcourse.search import trials
 from tlcourse.search.search_space import combinations, discretised, parse_space
 from tlcourse.splitting import Splits

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from tlcourse import data, model_selection, tuning
-from tlcourse.image_data import ImageData
+from tlcourse.datasets.image_data import ImageData
 from tlcourse.labs import lab_run, widgets
 from tlcourse.labs.camera_bench import LEVELS
 from tlcourse.labs.instant_head import LEFT_OUT, HeadBench, HeadSettings

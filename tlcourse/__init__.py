@@ -2,7 +2,7 @@
 
 import os
 
-from .allocator import keep_freed_memory
+from .foundations.allocator import keep_freed_memory
 
 __version__ = "0.1.0"
 

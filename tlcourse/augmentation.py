@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .arguments import SHARE, Number, takes_numbers
+from .datasets.image_data import ImageData, draw_grid
+from .datasets.image_files import ImageFiles
+from .datasets.tones import RATE, Sounds
 from .evidence import mean_interval
 from .features import augmentation
-from .image_data import ImageData, draw_grid
-from .image_files import ImageFiles
+from .foundations.arguments import SHARE, Number, takes_numbers
 from .texts import text
-from .tones import RATE, Sounds
 
 if TYPE_CHECKING:
     import keras

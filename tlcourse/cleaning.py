@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .arguments import COUNT, Number, takes_numbers
 from .data import from_folder, has_parts, parts_from_folder
-from .duplicates import exact_groups, near_groups
-from .image_data import ImageData, draw_grid
-from .image_faults import find_faults, measure, measure_files, read_file
-from .image_files import ImageFiles, pillow_as_it_comes
+from .datasets.image_data import ImageData, draw_grid
+from .datasets.image_files import ImageFiles, pillow_as_it_comes
+from .foundations.arguments import COUNT, Number, takes_numbers
+from .quality.duplicates import exact_groups, near_groups
+from .quality.image_faults import find_faults, measure, measure_files, read_file
 from .texts import text
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def scan(
     data,  # ImageData, Splits, or the path of a folder with one folder of images a class, in parts or not
     # features of each image, shape (n, d), part after part: with them labels are checked too
     features: np.ndarray | None = None,
-    limits: dict | None = None,  # limits in place of those of `image_faults.LIMITS`
+    limits: dict | None = None,  # limits in place of those of `quality.image_faults.LIMITS`
     seed: int = 0,  # decides the folds of the label check
 ) -> pd.DataFrame:  # `kind`, `image`, `file`, `class`, `part`, `group`, `across`, `value`, `reason`
     """What is wrong or noteworthy, one row a finding; nothing is changed

@@ -20,8 +20,8 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .arguments import SHARE, Number, takes_numbers
 from .evidence import mean_interval
+from .foundations.arguments import SHARE, Number, takes_numbers
 from .texts import text
 
 if TYPE_CHECKING:

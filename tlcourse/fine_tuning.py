@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .arguments import AMOUNT, POSITIVE, Number, as_number, takes_numbers
 from .backbones import BACKBONES, Backbone, build, classifier_name, spec_of
-from .batch_order import BatchOrder
-from .class_names import check_class_names, class_names_layer, in_order_of
-from .feature_cache import digest
+from .datasets.batch_order import BatchOrder
+from .datasets.class_names import check_class_names, class_names_layer, in_order_of
 from .features import augmentation, feature_dataset, features_of, image_digest
-from .folding import foldable, frozen_copy
-from .precision import choose_precision, computing_in, trains_faster_in_bfloat16
+from .foundations.arguments import AMOUNT, POSITIVE, Number, as_number, takes_numbers
+from .networks.feature_cache import digest
+from .networks.folding import foldable, frozen_copy
+from .networks.precision import choose_precision, computing_in, trains_faster_in_bfloat16
 from .splitting import Splits
 from .texts import text
 from .training.callbacks import across_phases, saved_in_formats_that_open

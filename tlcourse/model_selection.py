@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .arguments import COUNT, LIMIT, takes_numbers
 from .backbones import BACKBONES, Backbone, course_weights_file, imagenet_weights_file, load_backbone
+from .datasets.image_data import blank_figure
 from .features import extract
-from .image_data import blank_figure
-from .model_cost import count, profile
+from .foundations.arguments import COUNT, LIMIT, takes_numbers
+from .networks.model_cost import count, profile
+from .networks.transferability import SCORES, SOURCE_SCORES, transferability
 from .splitting import Splits
 from .texts import text
-from .transferability import SCORES, SOURCE_SCORES, transferability
 
 if TYPE_CHECKING:
     import matplotlib.figure

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .arguments import POSITIVE, Number, takes_numbers
-from .conversion import as_image_data
 from .data import parts_from_folder
-from .image_data import ImageData
-from .moments import read_moments
+from .datasets.conversion import as_image_data
+from .datasets.image_data import ImageData
+from .datasets.moments import read_moments
+from .foundations.arguments import POSITIVE, Number, takes_numbers
 
 # %% ../nbs/lessons/04_splitting_and_scaling.ipynb #code-splits
 @dataclass(frozen=True)

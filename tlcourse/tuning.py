@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .arguments import AMOUNT, Number, takes_numbers
 from .backbones import Backbone
-from .feature_cache import digest
+from .datasets.image_data import ImageData, blank_figure
+from .datasets.image_files import ImageFiles
 from .features import extract, image_digest
 from .fine_tuning import RECIPES, Phase, build_classifier, fine_tune, stages
-from .image_data import ImageData, blank_figure
-from .image_files import ImageFiles
+from .foundations.arguments import AMOUNT, Number, takes_numbers
+from .networks.feature_cache import digest
 from .search.head_training import HeadTrainer, add_head
 from tlcourse.search.search_space import (
     Choice,

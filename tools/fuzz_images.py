@@ -20,7 +20,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import damaged  # noqa: E402
 
-from tlcourse.image_files import decode  # noqa: E402
+from tlcourse.datasets.image_files import decode  # noqa: E402
 
 
 def main():

@@ -21,8 +21,8 @@ from pretraining import networks
 from pretraining.source import Source, crops, order_of
 from pretraining.teacher import described, teacher_network
 
-from tlcourse import precision
 from tlcourse.backbones import find_spec, load_backbone, preprocessing_module
+from tlcourse.networks import precision
 from tlcourse.training.checkpoints import load_state, save_state
 
 
@@ -178,7 +178,7 @@ def has_accelerator():
 
 
 def convolution(kind):
-    "A convolution that the backend of Keras runs, for `precision.gain_of_bfloat16`"
+    "A convolution that the backend of Keras runs, for `networks.precision.gain_of_bfloat16`"
     from keras import ops, random
 
     images, kernel = (

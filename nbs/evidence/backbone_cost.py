@@ -17,7 +17,7 @@ import pandas as pd
 
 from tlcourse.backbones import BACKBONES, find_spec
 from tlcourse.measuring import in_own_process
-from tlcourse.precision import processor
+from tlcourse.networks.precision import processor
 
 SIZES = {32: False, 64: True, 96: False, 224: True}  # pixels: whether all backbones are measured, and their training
 
@@ -48,8 +48,8 @@ def cost(name, size, training, runs):
     import tensorflow as tf
 
     from tlcourse.backbones import build
-    from tlcourse.inference import inference_function
-    from tlcourse.model_cost import multiply_adds
+    from tlcourse.networks.inference import inference_function
+    from tlcourse.networks.model_cost import multiply_adds
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -20,7 +20,8 @@ import numpy as np  # noqa: E402
 import optuna  # noqa: E402
 import pandas as pd  # noqa: E402
 
-from tlcourse import backbones, data, precision, splitting, tuning  # noqa: E402
+from tlcourse import backbones, data, splitting, tuning  # noqa: E402
+from tlcourse.networks import precision  # noqa: E402
 from tlcourse.splitting import Splits  # noqa: E402
 
 

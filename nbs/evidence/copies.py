@@ -20,7 +20,7 @@ SIZES = (0.5, 0.1, 0.4)
 
 def with_copies(few, noise, seed):
     "The images and a noisy copy of each; `original` says which belong together"
-    from tlcourse.image_data import ImageData
+    from tlcourse.datasets.image_data import ImageData
 
     copies = few.images + np.random.default_rng(seed).normal(0, noise, few.images.shape)
     metadata = pd.DataFrame({"original": np.tile(np.arange(len(few)), 2), "row": np.arange(2 * len(few))})
@@ -32,8 +32,9 @@ def measure(seeds):
     "The rows of all seeds"
     from sklearn.neighbors import KNeighborsClassifier
 
-    from tlcourse import backbones, data, features, precision, splitting
-    from tlcourse.image_data import ImageData
+    from tlcourse import backbones, data, features, splitting
+    from tlcourse.datasets.image_data import ImageData
+    from tlcourse.networks import precision
 
     textures, backbone = data.load("textures"), backbones.load_backbone("ResNet50", "course", 64)
     sets = {

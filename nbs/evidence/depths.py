@@ -15,9 +15,9 @@ import argparse
 
 import pandas as pd
 
-from tlcourse import precision
 from tlcourse.evidence import mean_interval
 from tlcourse.measuring import in_own_process
+from tlcourse.networks import precision
 
 DEPTHS = ("head", "block5", "all")
 

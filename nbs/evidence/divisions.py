@@ -20,7 +20,8 @@ def measure(network, seeds):
     "The rows of one backbone"
     from sklearn.neighbors import KNeighborsClassifier
 
-    from tlcourse import backbones, data, features, precision, splitting
+    from tlcourse import backbones, data, features, splitting
+    from tlcourse.networks import precision
 
     textures = data.load("textures")
     textures.metadata["row"] = range(len(textures))

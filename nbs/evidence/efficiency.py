@@ -18,7 +18,7 @@ from unittest import mock
 import pandas as pd
 
 from tlcourse.measuring import in_own_process
-from tlcourse.precision import processor
+from tlcourse.networks.precision import processor
 
 BATCHES = (4, 16, 64)
 EPOCHS = (1, 3, 10)
@@ -45,8 +45,8 @@ def textures_as_files(folder):
     from PIL import Image
 
     from tlcourse import data
-    from tlcourse.image_data import ImageData
-    from tlcourse.image_files import ImageFiles
+    from tlcourse.datasets.image_data import ImageData
+    from tlcourse.datasets.image_files import ImageFiles
 
     def written(images, name):
         (Path(folder) / name).mkdir()
@@ -67,8 +67,8 @@ def textures_as_files(folder):
 def frozen_network(name, fold=False, precision="float32"):
     "A network of the course, and a function from pixels to its features"
     from tlcourse import backbones
-    from tlcourse.folding import frozen_copy
-    from tlcourse.inference import inference_function
+    from tlcourse.networks.folding import frozen_copy
+    from tlcourse.networks.inference import inference_function
 
     backbone = backbones.load_backbone(name, weights="course", image_size=64)
     return backbone, inference_function(
@@ -248,7 +248,7 @@ def pipelines():
 
 def training_steps():
     "Seconds and peak memory of a training step of the whole network, each batch size in a process of its own"
-    from tlcourse import model_cost
+    from tlcourse.networks import model_cost
 
     found = []
     for count in BATCHES:

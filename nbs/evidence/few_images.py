@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tlcourse import backbones, data, features
-from tlcourse.precision import processor
+from tlcourse.networks.precision import processor
 
 FOLDS, OF_A_CLASS, TO_LEARN, DRAWS = 5, 34, 20, 3
 COUNTS = (1, 2, 5, 10, 20)

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from tlcourse import data
-from tlcourse.image_faults import measure
-from tlcourse.missing_values import WAYS, fill_missing
-from tlcourse.precision import processor
+from tlcourse.networks.precision import processor
+from tlcourse.quality.image_faults import measure
+from tlcourse.quality.missing_values import WAYS, fill_missing
 
 SHARES = (0.05, 0.1, 0.2, 0.4)
 

@@ -14,9 +14,9 @@ import argparse
 
 import pandas as pd
 
-from tlcourse import precision
 from tlcourse.evidence import mean_interval, paired_difference
 from tlcourse.measuring import in_own_process
+from tlcourse.networks import precision
 
 
 def train(seed, images_per_class, epochs, size):

@@ -17,9 +17,9 @@ import argparse
 import numpy as np
 import pandas as pd
 
-from tlcourse import precision
 from tlcourse.evidence import mean_interval, paired_difference
 from tlcourse.measuring import in_own_process
+from tlcourse.networks import precision
 
 
 def worse_camera(images):

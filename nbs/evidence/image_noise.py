@@ -21,9 +21,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tlcourse import backbones, data, features, splitting
-from tlcourse.image_data import ImageData
-from tlcourse.noise import FILTERS, add_noise, build_denoiser, closeness, denoise, train_denoiser
-from tlcourse.precision import processor
+from tlcourse.datasets.image_data import ImageData
+from tlcourse.networks.precision import processor
+from tlcourse.quality.noise import FILTERS, add_noise, build_denoiser, closeness, denoise, train_denoiser
 
 DEVIATION, EPOCHS, TEST_IMAGES = 30, 8, 11  # grey levels; of the autoencoder; of a class
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from tlcourse import precision
 from tlcourse.measuring import in_own_process
+from tlcourse.networks import precision
 
 TRANSFORMS = ["flip", "flip upside down", "half turn", "quarter turn", "contrast", "erasing"]
 
@@ -24,7 +24,8 @@ def independent_set(name, seed, seeds, images_per_class):
     "The images of one seed, which are in no other seed's"
     import numpy as np
 
-    from tlcourse import charts, data, tones
+    from tlcourse import data
+    from tlcourse.datasets import charts, tones
 
     if name == "charts":
         return charts.draw_charts(images_per_class, seed=seed)

@@ -12,8 +12,8 @@ import argparse
 
 import pandas as pd
 
-from tlcourse import precision
 from tlcourse.measuring import in_own_process
+from tlcourse.networks import precision
 
 SPACE = {
     "learning_rate": (1e-3, 1e-1),

@@ -29,7 +29,8 @@ def measure(name, network, seeds):
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from tlcourse import backbones, data, precision, scaling, splitting
+    from tlcourse import backbones, data, scaling, splitting
+    from tlcourse.networks import precision
 
     source, options = SETS[name]
     images = data.load(source, **options)

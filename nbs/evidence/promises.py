@@ -13,9 +13,9 @@ import argparse
 import numpy as np
 import pandas as pd
 
-from tlcourse import precision
 from tlcourse.evidence import mean_interval
 from tlcourse.measuring import in_own_process
+from tlcourse.networks import precision
 
 OVERLAP = 0.35 / 0.55  # validation images for each training image, before a few of these are drawn
 FEW = 30  # images that choose

@@ -11,8 +11,8 @@ import argparse
 
 import pandas as pd
 
-from tlcourse import precision
 from tlcourse.measuring import in_own_process
+from tlcourse.networks import precision
 
 SPACE = {"learning_rate": (1e-5, 1e-1), "schedule": ["constant", "cosine"], "dropout": (0.0, 0.5)}
 

@@ -15,9 +15,9 @@ import argparse
 import numpy as np
 import pandas as pd
 
-from tlcourse import precision
 from tlcourse.evidence import mean_interval, paired_difference
 from tlcourse.measuring import in_own_process
+from tlcourse.networks import precision
 
 PULLS = {"no pull": 0.0, "weak pull": 0.1, "strong pull": 10.0}
 

@@ -11,8 +11,8 @@ import argparse
 
 import pandas as pd
 
-from tlcourse import precision
 from tlcourse.measuring import in_own_process
+from tlcourse.networks import precision
 
 RATES, RATIOS = (1e-4, 1e-3, 1e-2), (1.0, 0.1, 0.01)
 

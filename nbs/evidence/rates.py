@@ -13,8 +13,8 @@ import argparse
 import numpy as np
 import pandas as pd
 
-from tlcourse import precision
 from tlcourse.measuring import in_own_process
+from tlcourse.networks import precision
 
 
 def settings_of():

@@ -14,10 +14,11 @@ import statistics
 import time
 from pathlib import Path
 
-from tlcourse import backbones, precision
+from tlcourse import backbones
 from tlcourse.evidence import mean_interval
 from tlcourse.fine_tuning import RECIPES
 from tlcourse.measuring import epochs_for, in_own_process
+from tlcourse.networks import precision
 
 
 def train(name, recipe, epochs, seed, images_per_class, size):

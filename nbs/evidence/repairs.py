@@ -13,9 +13,9 @@ kept when they still did the same in a cell, on five seeds; half of Student's in
 
 import argparse
 
-from tlcourse import precision
 from tlcourse.exercises.fine_tuning import recipe_gains
 from tlcourse.measuring import in_own_process
+from tlcourse.networks import precision
 
 
 def main():

@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tlcourse import backbones, data, demo, features
-from tlcourse.precision import processor
+from tlcourse.networks.precision import processor
 
 
 def main():

@@ -13,7 +13,7 @@ import argparse
 import pandas as pd
 
 from tlcourse.measuring import in_own_process
-from tlcourse.precision import processor
+from tlcourse.networks.precision import processor
 
 
 def measure(seed, images_per_class, epochs, rate):

@@ -29,7 +29,8 @@ def measure(seeds):
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 
-    from tlcourse import backbones, data, features, precision, splitting
+    from tlcourse import backbones, data, features, splitting
+    from tlcourse.networks import precision
 
     textures = data.load("textures")
     textures.metadata["row"] = range(len(textures))

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from tlcourse import backbones, data, features
-from tlcourse.precision import processor
-from tlcourse.transferability import SCORES, transferability
+from tlcourse.networks.precision import processor
+from tlcourse.networks.transferability import SCORES, transferability
 
 FOLDS, OF_A_CLASS = 5, 10
 

@@ -21,7 +21,8 @@ SLOW = ("mutual information", "ridge", "sequential")
 
 def measure(division, slow):
     "The rows of one division"
-    from tlcourse import backbones, data, feature_selection, features, precision, splitting
+    from tlcourse import backbones, data, feature_selection, features, splitting
+    from tlcourse.networks import precision
 
     textures = data.load("textures")
     textures.metadata["row"] = range(len(textures))

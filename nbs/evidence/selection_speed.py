@@ -22,7 +22,7 @@ def measure(repetition):
     "The rows of one repetition"
     from sklearn.neighbors import KNeighborsClassifier
 
-    from tlcourse import precision
+    from tlcourse.networks import precision
 
     rng, rows = np.random.default_rng(repetition), []
     for count in COUNTS:

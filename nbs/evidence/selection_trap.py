@@ -25,8 +25,9 @@ def measure(seeds):
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from tlcourse import backbones, data, features, precision
+    from tlcourse import backbones, data, features
     from tlcourse.feature_selection import make_selector, select
+    from tlcourse.networks import precision
 
     deep = np.asarray(features.extract(backbones.load_backbone("VGG16", "course", 64), data.load("textures")))
     linear, neighbour = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)), KNeighborsClassifier(1)

@@ -12,8 +12,8 @@ import argparse
 
 import pandas as pd
 
-from tlcourse import precision
 from tlcourse.measuring import in_own_process
+from tlcourse.networks import precision
 
 RECIPES = {  # of copies: the transforms and their strengths, as in the lesson
     "geometry": ["flip", "rotation", "zoom", "translation"],

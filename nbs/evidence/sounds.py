@@ -14,8 +14,8 @@ import argparse
 
 import pandas as pd
 
-from tlcourse import precision
 from tlcourse.measuring import in_own_process
+from tlcourse.networks import precision
 
 
 def accuracy(learned, labels, views, tests, divisions):
@@ -38,7 +38,8 @@ def measure(seed, sounds_per_class, epochs):
     import numpy as np
     from sklearn.model_selection import StratifiedShuffleSplit
 
-    from tlcourse import augmentation, backbones, evaluation, features, fine_tuning, tones
+    from tlcourse import augmentation, backbones, evaluation, features, fine_tuning
+    from tlcourse.datasets import tones
     from tlcourse.splitting import Splits
 
     sounds = tones.make_tones(sounds_per_class, seed=seed)

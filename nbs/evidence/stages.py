@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from tlcourse import backbones, data
-from tlcourse.precision import processor
-from tlcourse.transferability import transferability
+from tlcourse.networks.precision import processor
+from tlcourse.networks.transferability import transferability
 
 TASKS = ("textures", "digits", "charts")
 FOLDS, OF_A_CLASS = 5, 12

@@ -11,8 +11,8 @@ import argparse
 import numpy as np
 import pandas as pd
 
-from tlcourse import precision
 from tlcourse.measuring import in_own_process
+from tlcourse.networks import precision
 
 RATES, DROPOUTS = np.geomspace(1e-4, 1, 13), np.linspace(0, 0.7, 8)
 

@@ -30,7 +30,8 @@ def measure(seeds, draws):
     "The rows of all seeds"
     from sklearn.metrics import pairwise_distances
 
-    from tlcourse import backbones, data, features, precision
+    from tlcourse import backbones, data, features
+    from tlcourse.networks import precision
 
     textures = data.load("textures")
     places = textures.metadata["group"].astype("category").cat.codes.to_numpy()

@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from tlcourse.measuring import in_own_process
-from tlcourse.precision import processor
+from tlcourse.networks.precision import processor
 
 
 def cost(batches):

@@ -25,7 +25,8 @@ def measure(divisions):
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from tlcourse import backbones, data, feature_selection, features, precision, splitting
+    from tlcourse import backbones, data, feature_selection, features, splitting
+    from tlcourse.networks import precision
 
     textures = data.load("textures")
     textures.metadata["row"] = range(len(textures))

@@ -10,8 +10,8 @@ import argparse
 
 import pandas as pd
 
-from tlcourse import precision
 from tlcourse.measuring import in_own_process
+from tlcourse.networks import precision
 
 
 def measure(seed, images_per_class):

@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 
 from tlcourse import backbones, data, features, splitting
 from tlcourse.cleaning import suspect_labels
-from tlcourse.precision import processor
+from tlcourse.networks.precision import processor
 
 
 def flip(labels, share, seed):

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from ..backbones import Backbone
+from ..datasets.image_data import ImageData, blank_figure
 from ..features import extract
-from ..image_data import ImageData, blank_figure
 from ..splitting import Splits
 from ..texts import text
 

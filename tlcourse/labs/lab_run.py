@@ -18,9 +18,9 @@ import pandas as pd
 
 from ..backbones import find_spec, load_backbone
 from ..data import from_folder, load
+from ..datasets.image_data import ImageData, blank_figure
 from ..evaluation import Evaluation, evaluate
 from ..fine_tuning import RECIPES, Phase, build_classifier, fine_tune
-from ..image_data import ImageData, blank_figure
 from .keras_code import keras_code_of
 from .lab_controller import Controller, Stopped, Work
 from ..settings import find_settings_file

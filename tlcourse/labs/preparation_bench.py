@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..backbones import Backbone
-from ..image_data import blank_figure
+from ..datasets.image_data import blank_figure
 from ..scaling import extract_as
 from ..splitting import Splits
 from ..texts import text

@@ -14,7 +14,6 @@ from pathlib import Path
 import ipywidgets as widgets
 import numpy as np
 
-from .. import grad_cam
 from ..backbones import BACKBONES
 from ..data import available
 from ..fine_tuning import HEADS, RECIPES
@@ -36,6 +35,7 @@ from tlcourse.labs.widget_parts import (
     picture,
     problem,
 )
+from ..networks import grad_cam
 from ..scaling import PREPARATIONS
 from ..settings import load_settings
 from ..splitting import split

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..arguments import COUNT, takes_numbers
-from ..batch_order import BatchOrder
+from ..datasets.batch_order import BatchOrder
+from ..foundations.arguments import COUNT, takes_numbers
 from ..training.optimizers import learning_rate_schedule, make_optimizer
 from ..training.training_run import without_tracing_notices
 

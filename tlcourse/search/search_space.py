@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING
 
-from ..arguments import BOUND, COUNT, Number, as_number, number_in, takes_numbers
+from ..foundations.arguments import BOUND, COUNT, Number, as_number, number_in, takes_numbers
 
 if TYPE_CHECKING:
     import optuna

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ..arguments import POSITIVE, takes_numbers
+from ..foundations.arguments import POSITIVE, takes_numbers
 from ..settings import cache_folder
 from ..training.progress import progress_bar
 

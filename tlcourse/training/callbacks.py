@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from ..precision import in_float32
+from ..networks.precision import in_float32
 
 if TYPE_CHECKING:
     import keras

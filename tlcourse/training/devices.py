@@ -8,7 +8,7 @@ __all__ = ['equal_shards', 'whole_weight']
 # %% ../../nbs/toolkit/training/01_devices.ipynb #code-imports
 from typing import TYPE_CHECKING
 
-from ..arguments import AMOUNT, COUNT, takes_numbers
+from ..foundations.arguments import AMOUNT, COUNT, takes_numbers
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..arguments import POSITIVE, takes_numbers
+from ..foundations.arguments import POSITIVE, takes_numbers
 
 if TYPE_CHECKING:
     import keras.optimizers

@@ -10,7 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from ..arguments import AMOUNT, takes_numbers
+from ..foundations.arguments import AMOUNT, takes_numbers
 
 if TYPE_CHECKING:
     import tqdm

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..arguments import AMOUNT, takes_numbers
-from ..batch_order import BatchOrder
+from ..datasets.batch_order import BatchOrder
+from ..foundations.arguments import AMOUNT, takes_numbers
 from .checkpoints import load_state, save_state
 from .progress import progress_bar
 

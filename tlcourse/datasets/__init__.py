@@ -1,0 +1,1 @@
+"""How images and sounds are stored, made and fetched."""

@@ -1,0 +1,1 @@
+"""What every module stands on: numbers as arguments, and the memory of the process."""

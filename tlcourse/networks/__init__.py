@@ -1,0 +1,1 @@
+"""A network run frozen, kept, priced and looked into."""
