@@ -80,7 +80,7 @@ export: .venv/.ready  ## tlcourse/ from the notebooks, and the notebooks cleaned
 
 .PHONY: notebooks
 notebooks: export  ## run every notebook and keep its outputs (FLAGS=slow: the long experiments too)
-	@$(BIN)/python tools/notebooks.py --save $(if $(FLAGS),--flags $(FLAGS)) 2> >($(CALM) >&2)
+	@$(ONE_THREAD) $(BIN)/python tools/notebooks.py --save $(if $(FLAGS),--flags $(FLAGS)) 2> >($(CALM) >&2)
 	@$(BIN)/nbdev-clean
 
 .PHONY: readme
