@@ -24,7 +24,7 @@ from tlcourse.splitting import split
 from tlcourse.training.optimizers import make_optimizer
 
 # folders and modules whose numbers come from sliders, from settings.ini, from the exercises or from the course itself
-NOT_CALLED = "checking classroom cli exercises foundations labs settings".split()
+NOT_CALLED = "checking classroom cli exercises foundations labs.lab_controller labs.widget_parts settings".split()
 # what the library makes and a caller only reads
 RESULTS = {
     "augmentation.Transform",
@@ -37,6 +37,9 @@ RESULTS = {
     "feature_selection.Method",
     "fine_tuning.RangeTest",
     "datasets.image_files.FileFacts",
+    "labs.camera_bench.CameraResult",
+    "labs.lab_run.LabRun",
+    "labs.preparation_bench.PreparationResult",
     "search.search_space.Range",
 }
 # looked at inside, as not only a number may come, or several, or scikit-learn wants to see it as it came
@@ -75,6 +78,8 @@ LIMIT = ((1e-6, 2, math.inf), (0, -1, -math.inf))
 ROWS = {  # name of a parameter, or its full name where that is not enough: values that can be meant, and that cannot
     "above": OPEN,
     "amount": AT_LEAST_0,
+    "at_a_time": FROM_1,
+    "backbone_ratio": ABOVE_0,
     "backbone_lr_ratio": ABOVE_0,
     "batch_size": FROM_1,
     "beat": ABOVE_0,
@@ -107,6 +112,8 @@ ROWS = {  # name of a parameter, or its full name where that is not enough: valu
     "interval": ABOVE_0,
     "keep": FROM_1,
     "l2_sp": AT_LEAST_0,
+    "labs.camera_bench.CameraBench.measure.level": AT_LEAST_0,
+    "labs.camera_bench.worse.level": AT_LEAST_0,
     "label_smoothing": PART,
     "learning_rate": ABOVE_0,
     "level": ((0.5, 0.95), (0, 1, -0.1)),
@@ -133,6 +140,7 @@ ROWS = {  # name of a parameter, or its full name where that is not enough: valu
     "phase": FROM_0,
     "resamples": FROM_1,
     "retries": FROM_0,
+    "regularisation": ABOVE_0,
     "rows": FROM_1,
     "search.search_space.Range.levels.count": FROM_2,
     "seconds": ABOVE_0,
@@ -148,6 +156,7 @@ ROWS = {  # name of a parameter, or its full name where that is not enough: valu
     "fine_tuning.find_learning_rate.steps": ((10, 60), (9, 10.5)),
     "datasets.tones.load_tones.per_class": ((1, 10_000), (0, 10_001)),
     "datasets.tones.make_tones.per_class": ((1, 10_000), (0, 10_001)),
+    "timeout": AT_LEAST_0,
     "total": FROM_0,
     "training.training_run.TrainingRun.steps": FROM_0,
     "trials": FROM_1,

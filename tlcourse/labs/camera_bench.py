@@ -15,6 +15,7 @@ import pandas as pd
 from ..backbones import Backbone
 from ..datasets.image_data import ImageData, blank_figure
 from ..features import extract
+from ..foundations.arguments import AMOUNT, takes_numbers
 from ..splitting import Splits
 from ..texts import text
 
@@ -30,17 +31,16 @@ LEVELS = {  # way to be worse: its levels, from a good camera to a bad one
 }
 
 
+@takes_numbers(level=AMOUNT)
 def worse(
     data: ImageData,  # images of one size, in memory
     way: str,  # one of LEVELS
     level: float,  # how much; 0 leaves the images as they are
     seed: int = 0,  # decides the noise
 ) -> ImageData:  # the same labels and metadata
-    "The images as a worse camera would have taken them; `ValueError` for another way, or a level below 0"
+    "The images as a worse camera would have taken them; `ValueError` for another way"
     if way not in LEVELS:
         raise ValueError(f"Expected a way to be worse, one of {', '.join(LEVELS)}; {way!r} came.")
-    if not level >= 0:
-        raise ValueError(f"Expected a level of 0 or more; {level!r} came.")
     pixels = np.asarray(data.images[:], np.float32)
     if way == "dark":
         pixels = pixels * max(0.0, 1 - level)
@@ -119,6 +119,7 @@ def _draw_curve(axis, way, curve, class_names):
     axis.grid(alpha=0.3)
 
 
+@takes_numbers()
 class CameraBench:
     "A head that learned from good pictures, and worse ones to try it on: `measure(way, level)`, `curve(way)`, `draw()`"
 
@@ -143,12 +144,13 @@ class CameraBench:
             :6
         ]  # one of each class, as far as there is room
 
+    @takes_numbers(level=AMOUNT)
     def measure(
         self,
         way: str = "blurred",  # one of LEVELS
         level: float = 0.0,  # how much worse
     ) -> CameraResult:  # on the test images
-        "What the head makes of the test images taken so; `ValueError` for another way, or a level below 0"
+        "What the head makes of the test images taken so; `ValueError` for another way"
         images = worse(self.splits.test, way, level, self.seed)
         known = self._accuracy[way]
         for one in {0.0, level} - set(known):

@@ -15,6 +15,7 @@ import pandas as pd
 from ..backbones import Backbone
 from ..datasets.image_data import ImageData, blank_figure
 from ..features import extract
+from ..foundations.arguments import AMOUNT, POSITIVE, takes_numbers
 from ..splitting import Splits
 from ..texts import text
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 LEFT_OUT = -1  # the label of an image that does not take part
 
 
+@takes_numbers(regularisation=POSITIVE, weight=AMOUNT)
 @dataclass(frozen=True)
 class HeadSettings:
     "What a person drags: examples, regularisation, a class weight, labels"

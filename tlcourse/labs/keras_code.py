@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..backbones import find_spec, preprocessing_module
+from ..foundations.arguments import takes_numbers
 
 if TYPE_CHECKING:
     from tlcourse.labs.lab_run import RunSettings
@@ -181,6 +182,7 @@ model = keras.Model(inputs, outputs)
 """
 
 # %% ../../nbs/toolkit/labs/02_keras_code.ipynb #code-keras-code
+@takes_numbers()
 def keras_code_of(
     settings: "RunSettings",  # of the run
     weights: str | None = None,  # the weights that the run took; those of the settings by default

@@ -21,6 +21,7 @@ from ..data import from_folder, load
 from ..datasets.image_data import ImageData, blank_figure
 from ..evaluation import Evaluation, evaluate
 from ..fine_tuning import RECIPES, Phase, build_classifier, fine_tune
+from ..foundations.arguments import POSITIVE, takes_numbers
 from .keras_code import keras_code_of
 from .lab_controller import Controller, Stopped, Work
 from ..settings import find_settings_file
@@ -38,6 +39,7 @@ AUGMENTS = {"none": {}, "RandAugment": {"augment": True}, "MixUp": {"mix": "mixu
 SIZES = (0.4, 0.3, 0.3)  # shares for training, of which few images are taken, validation and test
 
 
+@takes_numbers(backbone_ratio=POSITIVE)
 @dataclass(frozen=True)
 class RunSettings:
     "What a run of the lab is: everything that a person chooses"
@@ -97,6 +99,7 @@ def _how(images):
     return "group" if "group" in images.metadata else "stratified"
 
 # %% ../../nbs/toolkit/labs/03_lab_run.ipynb #code-code
+@takes_numbers()
 def code_of(
     settings: RunSettings,  # of the run
     weights: str | None = None,  # the weights that the run took; those of the settings by default
@@ -382,6 +385,7 @@ def table_of(
 COLOURS = ("#0072B2", "#D55E00")  # Okabe and Ito: told apart with every kind of colour vision
 
 
+@takes_numbers()
 def draw_curves(
     # name of a run: its `history`, `starts` and, while it trains, `points` (epochs so far, loss, accuracy)
     curves: dict,

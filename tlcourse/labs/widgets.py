@@ -17,6 +17,7 @@ import numpy as np
 from ..backbones import BACKBONES
 from ..data import available
 from ..fine_tuning import HEADS, RECIPES
+from ..foundations.arguments import AMOUNT, COUNT, takes_numbers
 from .camera_bench import LEVELS, CameraBench
 from .instant_head import LEFT_OUT, HeadBench, HeadSettings, make_bench
 from .lab_controller import Latest
@@ -508,6 +509,7 @@ def _table(runs):
     return f'<style>{style}</style><div style="overflow-x: auto">{rows}</div>'
 
 # %% ../../nbs/toolkit/labs/07_widgets.ipynb #code-instanthead
+@takes_numbers(at_a_time=COUNT)
 class InstantHead(widgets.VBox):
     "A head that follows the sliders: `settings`, `result`, and `wait()` until what was asked for is drawn"
 
@@ -606,6 +608,7 @@ class InstantHead(widgets.VBox):
         self._fill()
         self._latest.ask(self.settings)
 
+    @takes_numbers(timeout=AMOUNT)
     def wait(
         self,
         timeout: float | None = None,  # seconds; None: as long as it takes
