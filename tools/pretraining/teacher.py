@@ -54,7 +54,7 @@ def features_of(pixels, backbone):
     return (features - features.mean(axis=0)).astype(np.float16)
 
 
-def opinions_of(features, source, epochs=6):
+def opinions_of(features, source, epochs=6, batch_size=256):
     "Probabilities by a linear layer on the features; one fitted to one half of the training images judges the other"
     import keras
 
@@ -63,10 +63,11 @@ def opinions_of(features, source, epochs=6):
     half = np.arange(len(features)) % 2
     for judged in (0, 1):
         keras.utils.set_random_seed(judged)
-        layer = keras.Sequential([keras.Input(features.shape[1:]), keras.layers.Dense(len(source.classes), "softmax")])
+        dense = keras.layers.Dense(len(source.classes), "softmax", kernel_initializer="zeros")
+        layer = keras.Sequential([keras.Input(features.shape[1:]), dense])
         layer.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy")
         fitted = source.train[half[source.train] != judged]
-        layer.fit(features[fitted], source.labels[fitted], batch_size=256, epochs=epochs, verbose=0)
+        layer.fit(features[fitted], source.labels[fitted], batch_size=batch_size, epochs=epochs, verbose=0)
         found[half == judged] = layer.predict(features[half == judged], batch_size=1024, verbose=0)
     return found
 
