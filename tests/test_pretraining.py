@@ -182,7 +182,7 @@ def test_a_run_goes_on_in_the_precision_that_it_began_in(monkeypatch):
 
 # Keras's own writer of weights
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
-def test_a_teacher_is_read_out_of_the_file_of_a_whole_model(archive, tmp_path):
+def test_a_teacher_is_read_out_of_the_file_of_a_whole_model(tmp_path):
     import keras
 
     inner = keras.applications.MobileNetV2((96, 96, 3), include_top=False, weights=None)
@@ -191,9 +191,9 @@ def test_a_teacher_is_read_out_of_the_file_of_a_whole_model(archive, tmp_path):
     whole = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Dropout(0.5)(pooled)))
     whole.save(tmp_path / "whole.h5")
     read = teacher.teacher_network(tmp_path / "whole.h5", 96)
-    images = np.random.default_rng(0).uniform(-1, 1, (4, 96, 96, 3)).astype(np.float32)
-    expected = keras.Model(inputs, pooled).predict(images, verbose=0)
-    np.testing.assert_allclose(read.model.predict(images, verbose=0), expected, rtol=1e-4, atol=1e-6)
+    for layer in filter(lambda layer: layer.weights, inner.layers):
+        for value, other in zip(layer.get_weights(), read.model.get_layer(layer.name).get_weights(), strict=True):
+            np.testing.assert_array_equal(other, value)
 
     keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save(tmp_path / "other.h5")
     with pytest.raises(ValueError, match="has no kernel of Conv1"):
@@ -202,9 +202,7 @@ def test_a_teacher_is_read_out_of_the_file_of_a_whole_model(archive, tmp_path):
 
 def test_a_teacher_s_opinion_is_of_images_that_it_was_not_fitted_to(archive, tmp_path):
     source = Source(archive, tmp_path)
-    wrong = (
-        np.arange(180) % 5 == 0
-    )  # look like another class; by its own mark a layer could learn each of them by heart
+    wrong = np.arange(180) % 5 == 0  # look like another class; by its own mark each could be learned by heart
     looks_like = np.where(wrong, (source.labels + 1) % 3, source.labels)
     features = np.concatenate([np.eye(180), np.eye(3)[looks_like]], axis=1).astype(np.float16)
     found = teacher.opinions_of(features, source, epochs=15, batch_size=8)
@@ -238,26 +236,43 @@ def test_what_a_teacher_says_is_kept_in_files(archive, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["VGG16", "ResNet50"])
 def test_the_finished_network_is_the_trained_one(name, tmp_path):
     "With BatchNorm statistics as a training leaves them: none is 0 or 1"
-    model, rng = networks.trainable_network(find_spec(name), 5, 7, seed=0), np.random.default_rng(0)
-    for layer in model.layers:
-        if "bn" in layer.name:
-            shape = layer.gamma.shape
-            layer.set_weights(
-                [rng.uniform(0.5, 1.5, shape), *rng.normal(0, 0.3, (2, *shape)), rng.uniform(0.5, 2, shape)]
-            )
-        if layer.name == "conv1_bn":  # as it came out of a run; float16 ends at 65504
-            gamma, beta, mean, variance = layer.get_weights()
-            layer.set_weights([gamma, beta, mean * 100, variance * 1e5])
-    plain = networks.finished(model, find_spec(name), 64)
-    assert networks.largest_difference(model, plain) < 1e-4
-    networks.write_float16(plain, tmp_path / "half.weights.h5")
-    networks.write_float16(plain, tmp_path / "again.weights.h5")
+    rng = np.random.default_rng(0)
+    with thin_networks():
+        model = networks.trainable_network(find_spec(name), 5, 7, seed=0)
+        for layer in model.layers:
+            if "bn" in layer.name:
+                shape = layer.gamma.shape
+                layer.set_weights(
+                    [rng.uniform(0.5, 1.5, shape), *rng.normal(0, 0.3, (2, *shape)), rng.uniform(0.5, 2, shape)]
+                )
+            if layer.name == "conv1_bn":  # as it came out of a run; float16 ends at 65504
+                gamma, beta, mean, variance = layer.get_weights()
+                layer.set_weights([gamma, beta, mean * 100, variance * 1e5])
+        plain = networks.finished(model, find_spec(name), 64)
+        assert networks.largest_difference(model, plain) < 1e-4
+        networks.write_float16(plain, tmp_path / "half.weights.h5")
+        networks.write_float16(plain, tmp_path / "again.weights.h5")
+        read = load_backbone(name, str(tmp_path / "half.weights.h5"), 64).model
     assert (tmp_path / "half.weights.h5").read_bytes() == (tmp_path / "again.weights.h5").read_bytes()
-    read = load_backbone(name, str(tmp_path / "half.weights.h5"), 64).model
     images = rng.uniform(-120, 130, (4, 64, 64, 3)).astype(np.float32)
     expected = plain.predict(images, verbose=0)
     difference = np.abs(read.predict(images, verbose=0) - expected).max() / np.abs(expected).max()
     assert 0 < difference < 5e-3
+
+
+def test_each_layer_of_the_whole_resnet50_is_finished():
+    model = networks.trainable_network(find_spec("ResNet50"), 5, 7, seed=0)
+    layer = model.get_layer("conv4_block3_2_bn")
+    gamma, beta, mean, variance = layer.get_weights()
+    layer.set_weights([gamma, beta, mean, variance + networks.LARGEST_VARIANCE])
+    plain = networks.finished(model, find_spec("ResNet50"), 32)
+    for layer in filter(lambda layer: layer.weights, plain.layers):
+        scaled = layer.name in ("conv4_block3_2_conv", "conv4_block3_2_bn")
+        for value, other in zip(model.get_layer(layer.name).get_weights(), layer.get_weights(), strict=True):
+            assert scaled or np.array_equal(other, value)
+    assert max(abs(value).max() for value in plain.get_layer("conv4_block3_2_bn").get_weights()) <= 2**14
+    scaled = plain.get_layer("conv4_block3_2_conv").kernel / model.get_layer("conv4_block3_2_conv").kernel
+    np.testing.assert_allclose(scaled, 0.5, rtol=1e-6)
 
 
 def test_classes_that_are_left_out_are_not_trained_on(archive, tmp_path):
