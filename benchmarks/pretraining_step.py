@@ -1,6 +1,7 @@
 """A step of pretraining with the fast layers of tools/pretraining against one with Keras's own, as a ratio in one run.
 
-Each step is the recipe's: its batch, its optimizer, both losses, bfloat16 where that is faster. The two take turns.
+Each step is the recipe's from pixels on: what is drawn of them, its batch, its optimizer, both losses, bfloat16 where
+that is faster. The two take turns.
 
     python benchmarks/pretraining_step.py [--backbones VGG16 ResNet50] [--sizes 32 48 64] [--steps 4]
 """
@@ -21,17 +22,19 @@ def seconds_a_step(name, size, layers, steps):
     import keras
     import numpy as np
     import pretrain
-    from pretraining import networks
+    from pretraining import augmentation, networks
+    from pretraining.recipes import LONG
 
     from tlcourse.backbones import find_spec
 
     if layers == "keras":
         networks.fast = lambda layer: layer.__class__.from_config(layer.get_config())
     keras.config.set_dtype_policy("mixed_bfloat16" if pretrain.computes_in("auto") == "bfloat16" else "float32")
-    recipe, rng = pretrain.RECIPES[name], np.random.default_rng(0)
-    model = networks.trainable_network(find_spec(name), 180, 1280, 0)
-    pretrain.compile_for(model, recipe, 1000, 700)
-    images = rng.normal(0, 50, (recipe.batch_size, size, size, 3)).astype("float32")
+    recipe, rng, spec = LONG[name], np.random.default_rng(0), find_spec(name)
+    network = networks.trainable_network(spec, 180, 1280, 0)
+    model = networks.training_model(network, pretrain.preprocessing_of(spec))
+    pretrain.compile_for(model, network, recipe, 1000, 700)
+    pixels = rng.integers(0, 256, (recipe.batch_size, 64, 64, 3), dtype=np.uint8)
     targets = {
         "classes": np.eye(180, dtype="float32")[rng.integers(0, 180, recipe.batch_size)],
         "teacher": rng.normal(size=(recipe.batch_size, 1280)).astype("float32"),
@@ -39,7 +42,9 @@ def seconds_a_step(name, size, layers, steps):
     times = []
     for _ in range(steps + 2):
         start = time.perf_counter()
-        model.train_on_batch(images, targets)
+        drawn = augmentation.draw(rng, recipe.batch_size, size, recipe)
+        drawn["pixels"] = augmentation.turned(pixels, rng, recipe.turned) if recipe.turned else pixels
+        model.train_on_batch(drawn, {name: augmentation.mixed(values, drawn) for name, values in targets.items()})
         times.append(time.perf_counter() - start)
     return statistics.median(times[2:]), recipe.batch_size
 

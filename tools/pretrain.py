@@ -12,140 +12,104 @@ import hashlib
 import json
 import math
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-from pretraining import networks
-from pretraining.source import Source, crops, order_of
-from pretraining.teacher import described, teacher_network
+from pretraining import augmentation, networks
+from pretraining.averaging import averaged, optimizer_of
+from pretraining.recipes import LONG, RECIPES
+from pretraining.source import Source, order_of
+from pretraining.teacher import described, teacher_of
 
 from tlcourse.backbones import find_spec, load_backbone, preprocessing_module
 from tlcourse.networks import precision
 from tlcourse.training.checkpoints import load_state, save_state
 
-
-@dataclass(frozen=True)
-class Recipe:
-    "How a backbone is pretrained"
-
-    sizes: tuple  # (height and width of the images in pixels, epochs) of each part
-    peak_rate: float  # learning rate at the end of the warm-up
-    batch_size: int = 128
-    smallest_crop: float = 0.6  # share of the image's area
-    warm_up: float = 0.6  # epochs
-    weight_decay: float = 2e-4  # on kernels only
-    momentum: float = 0.9  # Nesterov's
-    clip_norm: float = 5.0  # of all gradients together
-    label_smoothing: float = 0.1
-    teacher_weight: float = 6.0  # of 1 − cosine to the teacher's centred features, beside the cross-entropy
-
-    def shortened(self, share):
-        "The recipe with this share of its epochs"
-        return replace(
-            self, sizes=tuple((size, epochs * share) for size, epochs in self.sizes), warm_up=self.warm_up * share
-        )
-
-
-RECIPES = {
-    "ResNet50": Recipe(((32, 5), (48, 3), (64, 2)), peak_rate=0.1),
-    "VGG16": Recipe(((32, 5), (48, 3), (64, 1)), peak_rate=0.05, smallest_crop=0.55),
-}
+JUDGED_AT = 64  # pixels, of the held-out images
+JUDGED = "held-out accuracy"
 
 
 class AnotherRun(ValueError):
     "The folder holds the state of a run that this one cannot go on from"
 
 
-def plan(recipe, images):
-    "The size of the images in each step"
-    per_epoch = images // recipe.batch_size
-    return np.concatenate([np.full(max(1, round(epochs * per_epoch)), size) for size, epochs in recipe.sizes])
-
-
-def compile_for(model, recipe, steps, per_epoch):
-    "Set optimizer and losses"
+def compile_for(model, network, recipe, steps, per_epoch):
+    "Set optimizer and losses of the model that trains this network"
     import keras
 
     warm_up = max(1, round(recipe.warm_up * per_epoch))
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps - warm_up), 0.0, warmup_target=recipe.peak_rate, warmup_steps=warm_up
     )
-    optimizer = keras.optimizers.SGD(
-        rate, recipe.momentum, nesterov=True, weight_decay=recipe.weight_decay, global_clipnorm=recipe.clip_norm
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     losses = {"classes": keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing)}
     # Keras's cosine loss is minus the cosine; the constant changes no gradient
-    if "teacher" in model.output:
+    if "teacher" in network.output:
         losses["teacher"] = keras.losses.CosineSimilarity()
     weights = {name: recipe.teacher_weight if name == "teacher" else 1.0 for name in losses}
+    optimizer = optimizer_of(recipe, rate, per_epoch)
     model.compile(optimizer, loss=losses, loss_weights=weights, metrics={"classes": ["accuracy"]})
+    optimizer.build(network.trainable_variables)
 
 
-def steps_of(source, recipe, sizes, first, last, spec, teacher, seed):
-    "The steps from `first` to before `last`, for `fit`; what one sees depends on its number and the seed alone"
+def preprocessing_of(spec):
+    "What keras.applications does with pixels before the network"
     import keras
 
-    preprocess = getattr(keras.applications, preprocessing_module(spec)).preprocess_input
+    return getattr(keras.applications, preprocessing_module(spec)).preprocess_input
+
+
+def step(source, recipe, sizes, number, order, teacher, seed):
+    "What `augmentation.shown` takes and the targets of a step; both depend on its number and the seed alone"
+    place, rng = number % (len(source.train) // recipe.batch_size), np.random.default_rng([seed, 1, number])
+    chosen = np.sort(order[place * recipe.batch_size : (place + 1) * recipe.batch_size])
+    drawn = augmentation.draw(rng, len(chosen), int(sizes[number]), recipe)
+    pixels = source.pixels[chosen]
+    drawn["pixels"] = augmentation.turned(pixels, rng, recipe.turned) if recipe.turned else pixels
+    targets = {"classes": np.eye(len(source.classes), dtype=np.float32)[source.labels[chosen]]}
+    if teacher is not None:
+        if recipe.teacher_labels:
+            opinions = teacher.opinions[chosen].astype(np.float32)
+            targets["classes"] += recipe.teacher_labels * (opinions - targets["classes"])
+        targets["teacher"] = teacher.features[chosen].astype(np.float32)
+    # pooled features are means over places: those of a mixed image are about the mixed ones
+    return drawn, {name: augmentation.mixed(values, drawn) for name, values in targets.items()}
+
+
+def steps_of(source, recipe, sizes, first, last, teacher, seed):
+    "The steps from `first` to before `last`, for `fit`"
+    import keras
+
     per_epoch = len(source.train) // recipe.batch_size
     orders = {epoch: order_of(source, epoch, seed) for epoch in range(first // per_epoch, (last - 1) // per_epoch + 1)}
-    one_hot = np.eye(len(source.classes), dtype=np.float32)
 
     class Steps(keras.utils.PyDataset):
         def __len__(self):
             return last - first
 
         def __getitem__(self, number):
-            epoch, place = divmod(first + number, per_epoch)
-            chosen = np.sort(orders[epoch][place * recipe.batch_size : (place + 1) * recipe.batch_size])
-            rng = np.random.default_rng([seed, 1, first + number])
-            images = crops(source.pixels[chosen], int(sizes[first + number]), rng, recipe.smallest_crop)
-            targets = {"classes": one_hot[source.labels[chosen]]}
-            if teacher is not None:
-                targets["teacher"] = teacher[chosen].astype(np.float32)
-            return preprocess(images), targets
+            number += first
+            return step(source, recipe, sizes, number, orders[number // per_epoch], teacher, seed)
 
-    return Steps(workers=2, max_queue_size=8)
+    workers = 12 if has_accelerator() else 2
+    return Steps(workers=workers, max_queue_size=4 * workers)
 
 
-def teacher_features(source, weights, folder):
-    "Centred pooled features of MobileNetV2 for every image, seen at 128 pixels, float16, kept in a file"
-    backbone = teacher_network(weights, 128)
-    # of these images by these weights: another source or teacher has another file
-    known = hashlib.sha256(json.dumps(source.came_from, sort_keys=True).encode())
-    for value in backbone.model.get_weights():
-        known.update(value.tobytes())
-    path = folder / f"teacher-{known.hexdigest()[:16]}.npy"
-    if path.is_file():
-        return np.load(path, mmap_mode="r")
-    parts = []
-    for start in range(0, len(source.pixels), 256):
-        images = source.pixels[start : start + 256].astype(np.float32).repeat(2, axis=1).repeat(2, axis=2)
-        parts.append(backbone.model.predict_on_batch(backbone.preprocess(images)))
-    features = np.concatenate(parts)
-    features = (features - features.mean(axis=0)).astype(np.float16)
-    part = path.with_suffix(".part.npy")
-    np.save(part, features)
-    part.replace(path)
-    return features
+def batches_for_statistics(source, recipe, spec, seed, number=10):
+    "Preprocessed batches of 64 pixels, cropped and lit as in training but neither drawn nor mixed"
+    plain = replace(recipe, styles=0.0, turned=0.0, mix_up=0.0, cut_mix=0.0)
+    sizes, order = np.full(number, JUDGED_AT), order_of(source, 0, seed)
+    for place in range(min(number, len(source.train) // recipe.batch_size)):
+        drawn, _ = step(source, plain, sizes, place, order, None, seed)
+        yield preprocessing_of(spec)(augmentation.shown(drawn))
 
 
-def held_out_accuracy(model, source, spec, size, images=2000):
-    "Share of the held-out images whose class the model names, at this size"
-    import keras
-
-    chosen = source.held_out[:: max(1, len(source.held_out) // images)]
-    pixels = keras.ops.convert_to_numpy(
-        keras.ops.image.resize(source.pixels[chosen].astype(np.float32), (size, size), antialias=True)
-    )
-    predicted = model.predict(
-        getattr(keras.applications, preprocessing_module(spec)).preprocess_input(np.array(pixels)),
-        verbose=0,
-        batch_size=100,
-    )
-    return float((predicted["classes"].argmax(axis=1) == source.labels[chosen]).mean())
+def held_out_accuracy(network, source, spec):
+    "Share of the held-out images whose class the network names, at 64 pixels"
+    images = preprocessing_of(spec)(source.pixels[source.held_out].astype(np.float32))
+    predicted = network.predict(images, verbose=0, batch_size=100)
+    return float((predicted["classes"].argmax(axis=1) == source.labels[source.held_out]).mean())
 
 
 def computes_in(asked, saved=None):
@@ -187,31 +151,37 @@ def convolution(kind):
     return lambda: ops.convert_to_numpy(ops.cast(ops.conv(images, kernel, 1, "same"), "float32"))
 
 
-def state_of(model):
+def arrays_of(network):
+    "The weights by name"
+    return {f"model/{number}": np.array(value) for number, value in enumerate(network.get_weights())}
+
+
+def state_of(network, optimizer):
     "Everything that the next step depends on, by name"
     import keras
 
-    named = {f"model/{number}": value for number, value in enumerate(model.get_weights())}
-    optimizer = [np.array(keras.ops.convert_to_numpy(variable.value)) for variable in model.optimizer.variables]
-    return named | {f"optimizer/{number}": value for number, value in enumerate(optimizer)}
+    values = [np.array(keras.ops.convert_to_numpy(variable.value)) for variable in optimizer.variables]
+    return arrays_of(network) | {f"optimizer/{number}": value for number, value in enumerate(values)}
 
 
-def restore(model, arrays):
-    "Put a saved state back"
-    model.set_weights([arrays[f"model/{number}"] for number in range(len(model.weights))])
-    model.optimizer.build(model.trainable_variables)
-    for number, variable in enumerate(model.optimizer.variables):
+def restore(arrays, network, optimizer=None):
+    "Put saved weights back, and a saved state of the optimizer"
+    network.set_weights([arrays[f"model/{number}"] for number in range(len(network.weights))])
+    for number, variable in enumerate(optimizer.variables if optimizer else []):
         variable.assign(arrays[f"optimizer/{number}"])
 
 
-def train(model, source, recipe, spec, teacher, folder, seed, every, saved):
-    "Train to the end of the recipe from a saved state, if there is one; a state is written after every so many steps"
+def train(network, source, recipe, spec, teacher, folder, seed, every, saved):
+    """Train to the end of the recipe from a saved state, if there is one; the network ends as it was best
+
+    A state is written after every so many steps. The held-out images are judged at every fifth state, and where the
+    size of the images changes.
+    """
     import keras
 
-    sizes = plan(recipe, len(source.train))
-    per_epoch = len(source.train) // recipe.batch_size
-    compile_for(model, recipe, len(sizes), per_epoch)
-    model.optimizer.build(model.trainable_variables)
+    sizes, per_epoch = recipe.plan(len(source.train)), len(source.train) // recipe.batch_size
+    model = networks.training_model(network, preprocessing_of(spec))
+    compile_for(model, network, recipe, len(sizes), per_epoch)
     done, seconds, log = 0, 0.0, []
     kind = keras.config.dtype_policy().compute_dtype
     identity = {
@@ -223,7 +193,7 @@ def train(model, source, recipe, spec, teacher, folder, seed, every, saved):
         "source": source.came_from,
         "computed in": kind,
         "backend": keras.backend.backend(),
-        "teacher": None if teacher is None else hashlib.sha256(teacher[:100].tobytes()).hexdigest(),
+        "teacher": teacher and teacher.name,
     }
     identity = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     if saved:
@@ -231,7 +201,7 @@ def train(model, source, recipe, spec, teacher, folder, seed, every, saved):
         if facts["identity"] != identity:
             message = "holds a run of another recipe, seed, source, teacher, precision or backend"
             raise AnotherRun(f"{folder} {message}; give another folder, or remove that one.")
-        restore(model, arrays)
+        restore(arrays, network, model.optimizer)
         done, seconds, log = facts["done"], facts["seconds"], facts["log"]
         print(f"goes on from step {done} of {len(sizes)}", flush=True)
     while done < len(sizes):
@@ -241,7 +211,7 @@ def train(model, source, recipe, spec, teacher, folder, seed, every, saved):
         start = time.perf_counter()
         if not log or log[-1]["size"] != sizes[done]:
             model.make_train_function(force=True)  # for maps of a known size: see fast_layers
-        history = model.fit(steps_of(source, recipe, sizes, done, last, spec, teacher, seed), shuffle=False, verbose=0)
+        history = model.fit(steps_of(source, recipe, sizes, done, last, teacher, seed), shuffle=False, verbose=0)
         seconds += time.perf_counter() - start
         size = int(sizes[done])
         done = last
@@ -257,14 +227,27 @@ def train(model, source, recipe, spec, teacher, folder, seed, every, saved):
         )
         if not math.isfinite(log[-1]["loss"]):
             raise FloatingPointError(
-                f"The loss is {log[-1]['loss']} at step {done}; try a lower peak_rate in RECIPES; the last state stays"
+                f"The loss is {log[-1]['loss']} at step {done}; try a lower peak_rate (--set); the last state stays"
             )
-        if done == len(sizes) or sizes[done] != size or len(log) % 5 == 0:
-            log[-1]["held-out accuracy"] = held_out_accuracy(model, source, spec, size)
-        print(" · ".join(f"{name} {value:.4g}" for name, value in log[-1].items()), flush=True)
         facts = {"identity": identity, "kind": kind, "done": done, "seconds": seconds, "log": log}
-        save_state(folder / "state", state_of(model), facts)
+        if done == len(sizes) or sizes[done] != size or len(log) % 5 == 0:
+            best = best_of(log)
+            with averaged(network, model.optimizer, batches_for_statistics(source, recipe, spec, seed)):
+                log[-1][JUDGED] = held_out_accuracy(network, source, spec)
+                if best is None or log[-1][JUDGED] >= best[JUDGED]:
+                    save_state(folder / "best", arrays_of(network), facts)
+        print(" · ".join(f"{name} {value:.4g}" for name, value in log[-1].items()), flush=True)
+        save_state(folder / "state", state_of(network, model.optimizer), facts)
+    arrays, facts = load_state(folder / "best") or (None, None)
+    if not arrays or facts["log"][-1]["step"] != best_of(log)["step"] or facts["identity"] != identity:
+        raise AnotherRun(f"{folder / 'best'} does not hold what was best in this run; remove {folder} and run again.")
+    restore(arrays, network)
     return log
+
+
+def best_of(log):
+    "The row with the highest held-out accuracy, of equal ones the last; None where no row has one"
+    return max(reversed([row for row in log if JUDGED in row]), key=lambda row: row[JUDGED], default=None)
 
 
 def card(spec, recipe, source, log, teacher, kind, seed, path, difference):
@@ -282,7 +265,8 @@ def card(spec, recipe, source, log, teacher, kind, seed, path, difference):
         "log": log,
         "seconds": log[-1]["seconds"],
         "training accuracy": log[-1]["accuracy"],
-        "held-out accuracy": log[-1]["held-out accuracy"],
+        JUDGED: best_of(log)[JUDGED],
+        "best at step": best_of(log)["step"],
         "computed in": kind,
         "difference of the file from the trained network": difference,
         "processor": precision.processor(),
@@ -293,7 +277,7 @@ def card(spec, recipe, source, log, teacher, kind, seed, path, difference):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("backbone", choices=list(RECIPES))
+    parser.add_argument("backbone", choices=list(LONG))
     parser.add_argument(
         "--source", required=True, help="tiny-imagenet-200.zip, or a folder of source_*.npz and classes.json"
     )
@@ -305,6 +289,14 @@ def main():
         type=Path,
         help="folder for decoded images and teacher's features; runs may share it (default: --out)",
     )
+    parser.add_argument("--recipe", choices=list(RECIPES), default="long", help="default: long")
+    parser.add_argument(
+        "--set",
+        nargs="*",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="other values of the recipe, as JSON, such as averaging=0.5 'sizes=[[32, 1]]'",
+    )
     parser.add_argument("--share", type=float, default=1.0, help="share of the recipe's epochs (default 1)")
     parser.add_argument("--leave-out", nargs="*", default=[], metavar="WNID", help="classes that are not trained on")
     parser.add_argument("--limit", type=int, help="at most so many images of a class: for trying the script out")
@@ -315,7 +307,6 @@ def main():
     )
     parser.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
     parser.add_argument("--every", type=int, default=200, help="steps between two states on disk (default 200)")
-    parser.add_argument("--batch-size", type=int, help="images a step (default: the recipe's)")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     if not 0 < arguments.share <= 100:
@@ -324,20 +315,21 @@ def main():
     import keras
 
     spec = find_spec(arguments.backbone)
-    recipe = RECIPES[spec.name].shortened(arguments.share)
-    if arguments.batch_size:
-        recipe = replace(recipe, batch_size=arguments.batch_size)
     shared = arguments.pixels or arguments.out
     try:
+        changes = dict(pair.split("=", 1) for pair in arguments.set)
+        recipe = RECIPES[arguments.recipe][spec.name]
+        recipe = recipe.changed({name: json.loads(value) for name, value in changes.items()}).shortened(arguments.share)
         source = Source(arguments.source, shared, arguments.leave_out, arguments.limit)
     except ValueError as error:
         parser.error(str(error))
     if len(source.train) < recipe.batch_size:
-        parser.error(
-            f"a step takes {recipe.batch_size} images, and there are {len(source.train)}; give a smaller --batch-size"
-        )
+        taken = f"a step takes {recipe.batch_size} images, and there are {len(source.train)}"
+        parser.error(f"{taken}; make it smaller with --set batch_size=N")
     try:
-        teacher = teacher_features(source, arguments.teacher, shared) if arguments.teacher else None
+        teacher = None
+        if arguments.teacher:
+            teacher = teacher_of(source, arguments.teacher, shared, with_opinions=recipe.teacher_labels > 0)
     except ValueError as error:
         parser.error(str(error))
     saved = load_state(arguments.out / "state")
@@ -347,20 +339,20 @@ def main():
         f"{spec.name}: {len(source.train)} images of {len(source.classes)} classes, {kind}, {precision.processor()}",
         flush=True,
     )
-    model = networks.trainable_network(
-        spec, len(source.classes), 0 if teacher is None else teacher.shape[1], arguments.seed
+    network = networks.trainable_network(
+        spec, len(source.classes), 0 if teacher is None else teacher.features.shape[1], arguments.seed
     )
     try:
-        log = train(model, source, recipe, spec, teacher, arguments.out, arguments.seed, arguments.every, saved)
+        log = train(network, source, recipe, spec, teacher, arguments.out, arguments.seed, arguments.every, saved)
     except AnotherRun as error:
         parser.error(str(error))
     path = arguments.out / f"{spec.name.lower()}_course64.weights.h5"
-    networks.write_float16(networks.finished(model, spec), path)
+    networks.write_float16(networks.finished(network, spec), path)
     keras.config.set_dtype_policy("float32")  # the file is read as the course reads it
-    difference = networks.largest_difference(model, load_backbone(spec.name, str(path), 64).model)
+    difference = networks.largest_difference(network, load_backbone(spec.name, str(path), 64).model)
     facts = card(spec, recipe, source, log, arguments.teacher, kind, arguments.seed, path, difference)
     (arguments.out / f"{spec.name.lower()}_card.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    print(f"{path}: held-out accuracy {log[-1]['held-out accuracy']:.1%}, {difference:.1e} from the trained network")
+    print(f"{path}: held-out accuracy {best_of(log)[JUDGED]:.1%}, {difference:.1e} from the trained network")
 
 
 if __name__ == "__main__":

@@ -76,7 +76,8 @@ def fast_classes():
                 if height * width <= AS_ONE_PRODUCT:
                     return one_product(inputs, kernel)
                 if height * width <= AS_NINE_PRODUCTS:
-                    return gradient_by_products()(inputs, keras.ops.convert_to_tensor(kernel))
+                    # reshaped it is a tensor: TensorFlow wants more of a gradient that is given a variable
+                    return gradient_by_products()(inputs, keras.ops.reshape(kernel, kernel.shape))
             return super().convolution_op(inputs, kernel)
 
     class FastBatchNormalization(keras.layers.BatchNormalization):

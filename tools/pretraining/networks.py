@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pretraining.augmentation import shown
 from pretraining.fast_layers import fast
 from tlcourse.backbones import BackboneSpec, build
 
@@ -49,6 +50,21 @@ def trainable_network(spec, num_classes, teacher_features, seed):
         elif layer.name.endswith("_3_bn"):  # a residual block begins as the identity
             layer.gamma.assign(np.zeros(layer.gamma.shape))
     return model
+
+
+def training_model(network, preprocess):
+    "A model from what `augmentation.draw` draws, with the pixels, to the network's outputs; their weights are the same"
+    import keras
+
+    class Shown(keras.Model):
+        def __init__(self):
+            super().__init__(dtype="float32")  # 16 bits would round positions and pixels
+            self.network = network
+
+        def call(self, drawn, training=False):
+            return self.network(preprocess(shown(drawn)), training=training)
+
+    return Shown()
 
 
 def finished(model, spec, size=64):

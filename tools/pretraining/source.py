@@ -1,4 +1,4 @@
-"""Source images for pretraining: read once, kept as pixels, cropped anew for every step."""
+"""Source images for pretraining: read once, kept as pixels."""
 
 import hashlib
 import io
@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-SIDE = 64  # height and width of Tiny ImageNet's images, in pixels
+from pretraining.augmentation import SIDE
+
 HELD_OUT = 50  # of how many images of a class one is not trained on
 
 
@@ -50,15 +51,15 @@ class Source:
         self.classes = [name for name in classes if name not in set(leave_out)]
         number = {name: label for label, name in enumerate(self.classes)}
         labels = np.array([number.get(name, -1) for name in names])
-        # the first image of each fifty of a class is held out, whatever else is left out
+        # the first image of each fifty of a class is held out, whatever is left out: the same for each network
         place = np.zeros(len(labels), int)
         for label in range(len(self.classes)):
             of_class = np.flatnonzero(labels == label)
             place[of_class] = np.arange(len(of_class))
-        kept = labels >= 0 if limit is None else (labels >= 0) & (place < limit)
         self.labels = labels
-        self.train = np.flatnonzero(kept & (place % HELD_OUT > 0))
-        self.held_out = np.flatnonzero(kept & (place % HELD_OUT == 0))
+        few = place < (len(labels) if limit is None else limit)
+        self.train = np.flatnonzero((labels >= 0) & few & (place % HELD_OUT > 0))
+        self.held_out = np.flatnonzero((labels >= 0) & (place % HELD_OUT == 0))
 
     def decoded(self, where):
         "The pixels of all images, and the class of each"
@@ -97,22 +98,3 @@ def fingerprint(where):
 def order_of(source, epoch, seed):
     "The training images in the order in which an epoch sees them"
     return np.random.default_rng([seed, 0, epoch]).permutation(source.train)
-
-
-def crops(pixels, size, rng, smallest, jitter=0.2):
-    "Random crops, flips, brightness and contrast of pixels (n, 64, 64, 3): float32 (n, size, size, 3), 0 to 255"
-    result = np.empty((len(pixels), size, size, 3), np.float32)
-    area = rng.uniform(smallest, 1, len(pixels))
-    ratio = np.exp(rng.uniform(np.log(3 / 4), np.log(4 / 3), len(pixels)))
-    width, height = (np.minimum(np.sqrt(area * way) * SIDE, SIDE) for way in (ratio, 1 / ratio))
-    left, top = ((SIDE - length) * rng.random(len(pixels)) for length in (width, height))
-    boxes = np.stack([left, top, left + width, top + height], axis=1).clip(0, SIDE)
-    for number, box in enumerate(boxes):
-        # reads through a filter as wide as the step, so that a smaller picture is not a coarser one
-        image = Image.fromarray(pixels[number]).resize((size, size), Image.Resampling.BILINEAR, box=tuple(box))
-        result[number] = np.asarray(image)
-    flip = rng.random(len(pixels)) < 0.5
-    result[flip] = result[flip, :, ::-1]
-    brightness, contrast = 1 + rng.uniform(-jitter, jitter, (2, len(pixels), 1, 1, 1)).astype(np.float32)
-    mean = result.mean(axis=(1, 2, 3), keepdims=True)
-    return ((result - mean) * contrast + mean * brightness).clip(0, 255)
