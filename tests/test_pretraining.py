@@ -29,7 +29,7 @@ from pretraining.source import Source, order_of  # noqa: E402
 from thin import thin_networks  # noqa: E402
 
 from tlcourse.backbones import find_spec, load_backbone  # noqa: E402
-from tlcourse.checkpoints import load_state  # noqa: E402
+from tlcourse.training.checkpoints import load_state  # noqa: E402
 
 pytestmark = pytest.mark.training
 
