@@ -83,10 +83,21 @@ def run_here(arguments):
     return printed.getvalue()
 
 
+def command(arguments):
+    return [sys.executable, str(THIN), str(TOOLS / "pretrain.py"), *arguments]
+
+
+def run_alone(arguments):
+    "What a run prints in a process of its own: what ran before in a process can change the last bit of a sum"
+    ran = subprocess.run(command(arguments), capture_output=True, text=True)
+    assert not ran.returncode, ran.stderr[-2000:]
+    return ran.stdout
+
+
 @pytest.fixture(scope="module")
 def undisturbed(archive, tmp_path_factory):
     out = tmp_path_factory.mktemp("whole")
-    return out, run_here(options(archive, out, out))
+    return out, run_alone(options(archive, out, out))
 
 
 def weights(folder):
@@ -113,21 +124,19 @@ def assert_learned(facts, printed=""):
 
 def killed(arguments, out, environment):
     "A run in a process of its own, killed behind the state of step 5"
-    command = [sys.executable, str(THIN), str(TOOLS / "pretrain.py"), *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(command(arguments), stdout=subprocess.PIPE, text=True, env=environment) as process:
         for line in process.stdout:
             if line.startswith("step 7"):
                 break
         process.send_signal(signal.SIGKILL)
     assert not (out / "vgg16_card.json").exists()
-    return command
 
 
 def test_a_killed_run_that_is_carried_elsewhere_ends_with_the_same_weights(archive, undisturbed, tmp_path, capsys):
     killed(options(archive, tmp_path / "here", undisturbed[0]), tmp_path / "here", os.environ)
     shutil.move(tmp_path / "here", tmp_path / "there")
     arguments = options(archive, tmp_path / "there", undisturbed[0])
-    assert "goes on from step" in run_here(arguments)
+    assert "goes on from step" in run_alone(arguments)
     written, expected = (folder / "vgg16_course64.weights.h5" for folder in (tmp_path / "there", undisturbed[0]))
     assert written.read_bytes() == expected.read_bytes()
     with pytest.raises(SystemExit):
@@ -159,8 +168,9 @@ def test_other_backends_of_keras_run_and_go_on(backend, archive, undisturbed, tm
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed, and tlcourse does not need it")
     environment = os.environ | {"KERAS_BACKEND": backend}
-    command = killed(options(archive, tmp_path, undisturbed[0]), tmp_path, environment)
-    again = subprocess.run(command, capture_output=True, text=True, env=environment)
+    arguments = options(archive, tmp_path, undisturbed[0])
+    killed(arguments, tmp_path, environment)
+    again = subprocess.run(command(arguments), capture_output=True, text=True, env=environment)
     assert "goes on from step" in again.stdout, again.stderr[-2000:]
     facts = json.loads((tmp_path / "vgg16_card.json").read_text())
     assert facts["backend"] == backend and backend in facts["versions"]
