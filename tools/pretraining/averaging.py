@@ -48,11 +48,11 @@ def averaged(network, optimizer, batches):
         yield
         return
     kept = [np.array(value) for value in network.get_weights()]
-    optimizer.take_averages(network.trainable_variables)
-    # copies: JAX gives away the arrays of a network that predicts, and these are the optimizer's
-    network.set_weights([np.array(value) for value in network.get_weights()])
-    estimate_statistics(network, batches)
     try:
+        optimizer.take_averages(network.trainable_variables)
+        # copies: JAX gives away the arrays of a network that predicts, and these are the optimizer's
+        network.set_weights([np.array(value) for value in network.get_weights()])
+        estimate_statistics(network, batches)
         yield
     finally:
         network.set_weights(kept)
